@@ -1,0 +1,45 @@
+# make demo   a spoken, interruptible conversation without a key; leaves demo-output/
+# make test   everything that CI checks
+# Both create what they need in .venv (needs Python 3.11 or newer and this Makefile only).
+
+PYTHON ?= python3
+VENV := .venv
+LOWEST := .venv-lowest
+BIN := $(VENV)/bin
+
+.PHONY: demo test style types arch unit lowest clean
+
+demo: $(VENV)/.ready
+	$(BIN)/pipeline-live demo --out demo-output $(ARGS)
+
+test: style types arch unit lowest
+
+style: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.ready
+	$(BIN)/mypy
+
+arch: $(VENV)/.ready
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.ready
+	$(BIN)/python -m pytest -q
+
+# The lowest supported Pipecat and google-genai; what does not touch them need not run twice.
+lowest: $(LOWEST)/.ready
+	$(LOWEST)/bin/python -m pytest -q tests/processors tests/session tests/pipecat
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(LOWEST)/.ready: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(LOWEST) demo-output

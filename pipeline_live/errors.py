@@ -1,0 +1,91 @@
+"""What can go wrong, as one tree.
+
+::
+
+    PipelineLiveError
+    ├── AudioFormatError       sound that cannot be read or has the wrong shape
+    ├── ConnectionFailed       a Live connection that could not be opened
+    ├── ConnectionLost         a Live connection that ended
+    ├── SessionClosed          a session used after it was closed
+    ├── SessionBusy            two receivers on one session
+    └── UsageError             bad input from a person: a file, a flag, a pipeline's order
+
+Attributes hold the facts; ``str()`` builds the sentence: what, where, what to do next.
+"""
+
+from __future__ import annotations
+
+
+class PipelineLiveError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class UsageError(PipelineLiveError):
+    """Input that cannot work; the text says what it is and what to do next."""
+
+
+class AudioFormatError(UsageError):
+    """Sound that cannot be read, or whose shape does not fit."""
+
+
+class ConnectionFailed(PipelineLiveError):
+    """A Live connection could not be opened.
+
+    Attributes:
+        code: WebSocket close code or HTTP status, when there was one.
+        reason: What the other side said.
+        hint: What to do next, empty when nothing better is known.
+        terminal: True when trying again cannot help (bad key, unknown model, our own mistake).
+    """
+
+    def __init__(
+        self, reason: str, *, code: int | None = None, hint: str = "", terminal: bool = False
+    ) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+        self.hint = hint
+        self.terminal = terminal
+
+    def __str__(self) -> str:
+        """Say what happened and what to do next."""
+        code = f" ({self.code})" if self.code is not None else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"no Gemini Live connection{code}: {self.reason}{hint}"
+
+
+class ConnectionLost(PipelineLiveError):
+    """A Live connection that was open has ended.
+
+    Attributes:
+        code: WebSocket close code; 1006 when the line broke without one.
+        reason: The server's words, possibly empty.
+        terminal: True when connecting again cannot help.
+    """
+
+    def __init__(self, code: int, reason: str, *, terminal: bool = False) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+        self.terminal = terminal
+
+    def __str__(self) -> str:
+        """Say how the connection ended."""
+        said = f": {self.reason}" if self.reason else ""
+        return f"Gemini Live connection ended with code {self.code}{said}"
+
+
+class SessionClosed(PipelineLiveError):
+    """The session was closed here; nothing more can be sent or received."""
+
+    def __str__(self) -> str:
+        """Say what to do instead."""
+        return "this session is closed; open another one with connect()"
+
+
+class SessionBusy(PipelineLiveError):
+    """Two tasks receive from one session at the same time."""
+
+    def __str__(self) -> str:
+        """Say what to do instead."""
+        return "another task already receives from this session; use one receive loop"
