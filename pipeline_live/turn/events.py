@@ -1,0 +1,274 @@
+"""The words of the turn machine: facts (past tense) come in, actions (imperative) go out.
+
+Every fact carries ``at_ms``, the call's own time: integer milliseconds since the call began. One
+server message can hold several facts; ``session.messages`` puts them in the right order.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from pipeline_live.turn.playout import Reply
+
+
+class Source(enum.StrEnum):
+    """Who ended a reply."""
+
+    LOCAL_SPEECH = "local_speech"
+    SERVER = "server"
+    STOP = "stop"
+
+
+# --- facts: what the server said ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that happened.
+
+    Attributes:
+        at_ms: Milliseconds since the call began.
+    """
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOpened(Fact):
+    """A fresh connection: nothing of an earlier one can arrive any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLost(Fact):
+    """The connection ended; the reply on the wire will never be finished."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class AudioReceived(Fact):
+    """Speech of the model.
+
+    Attributes:
+        samples: How much, in samples of the model's rate (24 kHz).
+    """
+
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptReceived(Fact):
+    """Words of the model's speech (``outputTranscription``); they can run ahead of the audio."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContentReceived(Fact):
+    """A part of the reply that is neither speech nor transcript: text, a thought, code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted(Fact):
+    """The server ended its reply because of new input (``serverContent.interrupted``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationCompleted(Fact):
+    """The whole reply was sent; the server now waits while it believes the client plays it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnCompleted(Fact):
+    """The model's turn is over and the server is idle."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkCompleted(Fact):
+    """``turnComplete`` while ``interactionStatus`` is IN_PROGRESS: more of the turn follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityStarted(Fact):
+    """The server's VAD heard the user start (``voiceActivity``, 3.8 only)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityEnded(Fact):
+    """The server's VAD heard the user stop (``voiceActivity``, 3.8 only)."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputTranscribed(Fact):
+    """Words of the user, as the server understood them."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalled(Fact):
+    """The model asks for one or more functions to be run."""
+
+
+# --- facts: what happened on our side ----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted(Fact):
+    """The local ears are sure that the user speaks.
+
+    Attributes:
+        onset_ms: Call time at which the speech began.
+    """
+
+    onset_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded(Fact):
+    """The local ears are sure that the user has stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested(Fact):
+    """The program or a button asked for silence.
+
+    Attributes:
+        announce: False when everybody knows already (a frame that went through the pipeline).
+    """
+
+    announce: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequested(Fact):
+    """We sent something that the model answers: text, a completed turn, a tool result."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutAdvanced(Fact):
+    """The sink has played more of a reply.
+
+    Attributes:
+        reply: The reply's number.
+        samples: Samples of it that were played in total.
+    """
+
+    reply: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimeReached(Fact):
+    """The machine's deadline has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundaryAssumed(Fact):
+    """Raised by the machine itself: the end of a dead reply is taken for granted."""
+
+
+CONTENT = (AudioReceived, TranscriptReceived, ContentReceived)
+
+
+# --- actions -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that the shell must do, or tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartReply(Action):
+    """A new reply begins; what follows belongs to it."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver(Action):
+    """Hand the content on, as part of ``reply``."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Drop(Action):
+    """Throw the content away: it belongs to a reply that is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlushPlayout(Action):
+    """Silence now: throw away what waits to be played of these replies."""
+
+    replies: tuple[Reply, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceInterruption(Action):
+    """Tell the receiver that its reply was interrupted (the server has not said so yet)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressInterrupted(Action):
+    """Keep the server's ``interrupted`` from the receiver: it was told already."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndTurn(Action):
+    """The model's turn is over.
+
+    Attributes:
+        synthesized: True when the server never said so and the receiver must still be told.
+    """
+
+    synthesized: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoreTurnComplete(Action):
+    """A ``turnComplete`` that ends nothing.
+
+    Attributes:
+        late: True when it belongs to an older reply while a newer one arrives.
+    """
+
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StartUserTurn(Action):
+    """The user has the floor; on the local floor: activityStart, the pre-roll, live audio."""
+
+    onset_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndUserTurn(Action):
+    """The user gave the floor back; on the local floor: activityEnd."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportInterruption(Action):
+    """A reply was interrupted.
+
+    Attributes:
+        reply: The reply's number.
+        source: Who ended it.
+        heard_ms: How much of it the user heard.
+        heard_text: The words of it that the user heard, as far as the transcript tells.
+    """
+
+    reply: int
+    source: Source
+    heard_ms: int
+    heard_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportAnomaly(Action):
+    """The server did something unexpected; the call goes on."""
+
+    what: str

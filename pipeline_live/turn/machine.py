@@ -1,0 +1,416 @@
+"""The turn machine of a call: whose turn it is, and which audio may still be heard.
+
+Two rules. Everything that moves the machine stands in the two tables below; and the machine never
+looks at a clock: every fact carries its time, and ``deadline_ms`` says when to come back with
+``TimeReached``.
+
+Theory of operation. The machine has two regions. The *gate* watches the model's reply. It is
+open while nothing is wrong: ``IDLE`` between replies, ``REPLYING`` while one arrives. Gemini Live
+sends no reply id, so once a reply was interrupted, what belongs to it can only be told by when it
+comes: the gate stays shut until the *boundary*. After our own decision (``SWALLOWING``: the server
+does not know and goes on sending) that is the server's ``interrupted`` or the old reply's
+``turnComplete``. After the server's ``interrupted`` (``CLOSING``) it is the ``turnComplete`` that
+follows within milliseconds. A gate that waited for a message that never comes would mute the bot
+for good, so each wait has a deadline, and a new answer that we know was asked for opens it too
+(``BoundaryAssumed``).
+
+The *floor* region watches the user: ``QUIET`` or ``SPEAKING``.
+
+A fact without a row in a region's table leaves that region alone.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline_live.turn.events import (
+    CONTENT,
+    Action,
+    ActivityEnded,
+    AnnounceInterruption,
+    AnswerRequested,
+    AudioReceived,
+    BoundaryAssumed,
+    ConnectionLost,
+    ConnectionOpened,
+    ContentReceived,
+    Deliver,
+    Drop,
+    EndTurn,
+    EndUserTurn,
+    Fact,
+    FlushPlayout,
+    GenerationCompleted,
+    IgnoreTurnComplete,
+    InputTranscribed,
+    Interrupted,
+    PlayoutAdvanced,
+    ReportAnomaly,
+    ReportInterruption,
+    Source,
+    SpeechEnded,
+    SpeechStarted,
+    StartReply,
+    StartUserTurn,
+    StopRequested,
+    SuppressInterrupted,
+    TimeReached,
+    ToolCalled,
+    TranscriptReceived,
+    TurnCompleted,
+)
+from pipeline_live.turn.playout import PlayoutLedger, Reply
+
+
+class Floor(enum.StrEnum):
+    """Who decides when a user turn starts and ends."""
+
+    SERVER = "server"
+    """Gemini's automatic VAD."""
+    LOCAL = "local"
+    """We do: automatic VAD is off and we send activityStart and activityEnd."""
+    PROGRAM = "program"
+    """The program around us does: automatic VAD is off and it sends the activities itself."""
+
+
+class Gate(enum.StrEnum):
+    """States of the gate."""
+
+    IDLE = "idle"
+    REPLYING = "replying"
+    SWALLOWING = "swallowing"
+    CLOSING = "closing"
+
+
+class User(enum.StrEnum):
+    """States of the floor region."""
+
+    QUIET = "quiet"
+    SPEAKING = "speaking"
+
+
+class Do(enum.StrEnum):
+    """What a row does; each is a method of the machine."""
+
+    START_REPLY = "start reply"
+    DELIVER = "deliver"
+    DROP = "drop"
+    KILL_BY_SERVER = "kill reply (server)"
+    KILL_BY_SPEECH = "kill reply (local speech)"
+    KILL_BY_STOP = "kill reply (stop)"
+    SUPPRESS = "suppress interrupted"
+    COMPLETE = "generation complete"
+    END_TURN = "end turn"
+    SYNTHESIZE_END = "synthesize end of turn"
+    END_STRAY = "end turn if one is open"
+    ABANDON = "abandon reply"
+    START_USER_TURN = "start user turn"
+    END_USER_TURN = "end user turn"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table: where to go, and what to do on the way."""
+
+    to: Gate | User
+    do: tuple[Do, ...] = ()
+
+
+GateTable = Mapping[tuple[Gate, type[Fact]], Row]
+UserTable = Mapping[tuple[User, type[Fact]], Row]
+
+_I, _R, _S, _C = Gate.IDLE, Gate.REPLYING, Gate.SWALLOWING, Gate.CLOSING
+
+GATE: GateTable = {
+    (_I, AudioReceived): Row(_R, (Do.START_REPLY, Do.DELIVER)),
+    (_I, TranscriptReceived): Row(_R, (Do.START_REPLY, Do.DELIVER)),
+    (_I, ContentReceived): Row(_R, (Do.START_REPLY, Do.DELIVER)),
+    (_I, Interrupted): Row(_C, (Do.KILL_BY_SERVER,)),
+    (_I, TurnCompleted): Row(_I, (Do.END_STRAY,)),
+    (_I, SpeechStarted): Row(_I, (Do.KILL_BY_SPEECH,)),
+    (_I, StopRequested): Row(_I, (Do.KILL_BY_STOP,)),
+    (_R, AudioReceived): Row(_R, (Do.DELIVER,)),
+    (_R, TranscriptReceived): Row(_R, (Do.DELIVER,)),
+    (_R, ContentReceived): Row(_R, (Do.DELIVER,)),
+    (_R, GenerationCompleted): Row(_R, (Do.COMPLETE,)),
+    (_R, TurnCompleted): Row(_I, (Do.COMPLETE, Do.END_TURN)),
+    (_R, Interrupted): Row(_C, (Do.KILL_BY_SERVER,)),
+    (_R, SpeechStarted): Row(_S, (Do.KILL_BY_SPEECH,)),
+    (_R, StopRequested): Row(_S, (Do.KILL_BY_STOP,)),
+    (_R, ConnectionLost): Row(_I, (Do.ABANDON, Do.SYNTHESIZE_END)),
+    (_R, ConnectionOpened): Row(_I, (Do.ABANDON, Do.SYNTHESIZE_END)),
+    (_S, AudioReceived): Row(_S, (Do.DROP,)),
+    (_S, TranscriptReceived): Row(_S, (Do.DROP,)),
+    (_S, ContentReceived): Row(_S, (Do.DROP,)),
+    (_S, GenerationCompleted): Row(_S, (Do.COMPLETE,)),
+    (_S, Interrupted): Row(_C, (Do.SUPPRESS,)),
+    (_S, TurnCompleted): Row(_I, (Do.END_TURN,)),
+    (_S, BoundaryAssumed): Row(_I, (Do.SYNTHESIZE_END,)),
+    (_S, ConnectionLost): Row(_I, (Do.SYNTHESIZE_END,)),
+    (_S, ConnectionOpened): Row(_I, (Do.SYNTHESIZE_END,)),
+    (_C, AudioReceived): Row(_C, (Do.DROP,)),
+    (_C, TranscriptReceived): Row(_C, (Do.DROP,)),
+    (_C, ContentReceived): Row(_C, (Do.DROP,)),
+    (_C, Interrupted): Row(_C, (Do.SUPPRESS,)),
+    (_C, TurnCompleted): Row(_I, (Do.END_TURN,)),
+    (_C, BoundaryAssumed): Row(_I, (Do.SYNTHESIZE_END,)),
+    (_C, ConnectionLost): Row(_I, (Do.SYNTHESIZE_END,)),
+    (_C, ConnectionOpened): Row(_I, (Do.SYNTHESIZE_END,)),
+}
+"""The gate: (state, fact) → row."""
+
+USER: UserTable = {
+    (User.QUIET, SpeechStarted): Row(User.SPEAKING, (Do.START_USER_TURN,)),
+    (User.SPEAKING, SpeechEnded): Row(User.QUIET, (Do.END_USER_TURN,)),
+}
+"""The floor: (state, fact) → row."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPolicy:
+    """The waits of the gate, in milliseconds.
+
+    Attributes:
+        closing_quiet_ms: After ``interrupted``, silence on the wire that stands for the missing
+            ``turnComplete``. Measured on 3.8: 4 to 36 ms, nothing after it in 14 of 14 (recordings
+            of frontier-on-cloud/gemini-live-stop-test; rasonyang/ai-native-callcenter); a new reply
+            comes 503 ms after it at the earliest (live-commit-guard).
+        swallow_quiet_ms: After our own decision, silence on the wire after which a reply that was
+            still being generated counts as abandoned. A healthy reply pauses 22 to 185 ms.
+        complete_slack_ms: How much later than the end of simulated playback the ``turnComplete`` of
+            a fully generated reply may come. Measured: up to 250 ms.
+        proof_quiet_ms: Silence on the wire after which content is a new reply, without a boundary,
+            if the server has taken in a new question since the interruption.
+    """
+
+    closing_quiet_ms: int = 400
+    swallow_quiet_ms: int = 4000
+    complete_slack_ms: int = 2000
+    proof_quiet_ms: int = 1000
+
+
+class TurnMachine:
+    """Decides, fact by fact, what of the model's speech may be heard.
+
+    Pure: ``handle`` is a function of the facts so far. The shell performs the actions, in order,
+    and comes back with ``TimeReached`` at ``deadline_ms``.
+
+    Args:
+        policy: The waits.
+        ledger: Where received and played samples are counted; one of its own when not given.
+    """
+
+    def __init__(
+        self, policy: TurnPolicy | None = None, ledger: PlayoutLedger | None = None
+    ) -> None:
+        self.policy = policy or TurnPolicy()
+        self.ledger = ledger or PlayoutLedger()
+        self.gate = Gate.IDLE
+        self.user = User.QUIET
+        self.deadline_ms: int | None = None
+        self._reply: Reply | None = None
+        self._count = 0
+        self._on_wire = False  # a reply has begun whose turnComplete is still to come
+        self._complete = False  # generationComplete was seen for the reply on the wire
+        self._server_completes = False  # this server sends generationComplete at all
+        self._asked = False  # an answer was asked for that no reply has begun to give
+        self._turn_open = False  # something was seen that a turnComplete can end
+        self._boundaries_owed = 0  # turnCompletes that were assumed and may still come
+        self._unconfirmed = False  # we ended a reply and the server has not said so itself
+        self._last_wire_ms = 0  # when the dead reply was last heard of
+
+    @property
+    def reply(self) -> Reply | None:
+        """The reply that is arriving, or the last one that did."""
+        return self._reply
+
+    def handle(self, fact: Fact) -> list[Action]:
+        """Take in one fact and return what to do, in order.
+
+        Raises:
+            Nothing: a fact that does not fit is an anomaly to report, never an error.
+        """
+        self.ledger.settle(fact.at_ms)
+        actions: list[Action] = []
+        self._observe(fact, actions)
+        if self._is_late_boundary(fact):
+            self._boundaries_owed -= 1
+            actions.append(IgnoreTurnComplete(late=True))
+            return actions
+        if self._is_late_interrupted(fact):
+            self._unconfirmed = False
+            actions.append(SuppressInterrupted())
+            return actions
+        gate_row = GATE.get((self.gate, type(fact)))
+        user_row = USER.get((self.user, type(fact)))
+        for row in (gate_row, user_row):
+            for step in row.do if row else ():
+                self._perform(step, fact, actions)
+        if gate_row and isinstance(gate_row.to, Gate):
+            self._enter(gate_row.to, fact)
+        if user_row and isinstance(user_row.to, User):
+            self.user = user_row.to
+        return actions
+
+    # --- what every fact changes, whatever the state -------------------------------------------
+
+    def _observe(self, fact: Fact, actions: list[Action]) -> None:
+        """Note what the fact proves, and assume a boundary where it proves that."""
+        shut = self.gate in (Gate.SWALLOWING, Gate.CLOSING)
+        match fact:
+            case PlayoutAdvanced(reply=number, samples=samples):
+                self.ledger.play(number, samples)
+            case TimeReached(at_ms=at_ms):
+                if self.deadline_ms is not None and at_ms >= self.deadline_ms:
+                    self.deadline_ms = None
+                    what = f"no turnComplete for the interrupted reply while {self.gate}"
+                    actions.append(ReportAnomaly(what))
+                    actions += self._assume_boundary(at_ms)
+            case AnswerRequested() | ActivityEnded() | InputTranscribed():
+                self._asked = self._turn_open = True
+            case SpeechEnded() | ToolCalled():
+                self._turn_open = True
+            case ConnectionOpened():
+                self._boundaries_owed = 0
+            case _ if isinstance(fact, CONTENT) and shut:
+                quiet_ms = fact.at_ms - self._last_wire_ms
+                if self._asked and quiet_ms >= self.policy.proof_quiet_ms:
+                    actions += self._assume_boundary(fact.at_ms)
+                else:
+                    self._last_wire_ms = fact.at_ms
+                    self._set_deadline()
+
+    def _assume_boundary(self, at_ms: int) -> list[Action]:
+        if self._on_wire:
+            self._boundaries_owed += 1
+        return self.handle(BoundaryAssumed(at_ms))
+
+    def _is_late_boundary(self, fact: Fact) -> bool:
+        """A turnComplete that was assumed long ago must not end the reply that came after it.
+
+        A reply of its own would have had its ``generationComplete`` first.
+        """
+        return (
+            isinstance(fact, TurnCompleted)
+            and self.gate is Gate.REPLYING
+            and self._boundaries_owed > 0
+            and self._server_completes
+            and not self._complete
+        )
+
+    def _is_late_interrupted(self, fact: Fact) -> bool:
+        """``interrupted`` for a reply that we ended and whose turnComplete has come already."""
+        return isinstance(fact, Interrupted) and self.gate is Gate.IDLE and self._unconfirmed
+
+    def _enter(self, gate: Gate, fact: Fact) -> None:
+        shut = self.gate in (Gate.SWALLOWING, Gate.CLOSING)
+        self.gate = gate
+        if gate in (Gate.SWALLOWING, Gate.CLOSING):
+            if not shut:
+                self._asked = False  # only what is asked from now on proves a new reply
+            if not isinstance(fact, CONTENT):
+                self._last_wire_ms = fact.at_ms
+            self._set_deadline()
+        else:
+            self.deadline_ms = None
+
+    def _set_deadline(self) -> None:
+        quiet_ms = self.policy.swallow_quiet_ms
+        if self.gate is Gate.CLOSING:
+            quiet_ms = self.policy.closing_quiet_ms
+        deadline = self._last_wire_ms + quiet_ms
+        if self.gate is Gate.SWALLOWING and self._complete and self._reply is not None:
+            end_ms = self.ledger.expected_end_ms(self._reply) or 0
+            deadline = max(deadline, end_ms + self.policy.complete_slack_ms)
+        self.deadline_ms = deadline
+
+    # --- steps of the rows ---------------------------------------------------------------------
+
+    def _perform(self, step: Do, fact: Fact, actions: list[Action]) -> None:
+        match step:
+            case Do.START_REPLY:
+                self._start_reply(actions)
+            case Do.DELIVER:
+                self._deliver(fact, actions)
+            case Do.DROP:
+                actions.append(Drop())
+            case Do.KILL_BY_SERVER:
+                self._kill(Source.SERVER, fact, actions)
+            case Do.KILL_BY_SPEECH:
+                self._kill(Source.LOCAL_SPEECH, fact, actions)
+            case Do.KILL_BY_STOP:
+                self._kill(Source.STOP, fact, actions)
+            case Do.SUPPRESS:
+                self._unconfirmed = False
+                actions.append(SuppressInterrupted())
+            case Do.COMPLETE:
+                self._complete = True
+                if isinstance(fact, GenerationCompleted):
+                    self._server_completes = True
+                if self._reply is not None:
+                    self.ledger.complete(self._reply)
+            case Do.END_TURN:
+                self._end_turn(actions, synthesized=False)
+            case Do.SYNTHESIZE_END:
+                if self._on_wire:
+                    self._end_turn(actions, synthesized=True)
+            case Do.END_STRAY:
+                if self._turn_open:
+                    self._asked = False
+                    self._end_turn(actions, synthesized=False)
+                else:
+                    self._boundaries_owed = max(0, self._boundaries_owed - 1)
+                    actions.append(IgnoreTurnComplete(late=False))
+            case Do.ABANDON:
+                actions.append(ReportAnomaly("the connection ended in the middle of a reply"))
+            case Do.START_USER_TURN:
+                assert isinstance(fact, SpeechStarted)
+                actions.append(StartUserTurn(fact.onset_ms))
+            case Do.END_USER_TURN:
+                actions.append(EndUserTurn())
+
+    def _start_reply(self, actions: list[Action]) -> None:
+        self._count += 1
+        self._reply = Reply(self._count)
+        self._complete = False
+        self._asked = False
+        self._unconfirmed = False
+        self._on_wire = self._turn_open = True
+        self.ledger.start(self._reply)
+        actions.append(StartReply(self._reply))
+
+    def _deliver(self, fact: Fact, actions: list[Action]) -> None:
+        assert self._reply is not None
+        if isinstance(fact, AudioReceived):
+            self.ledger.receive(self._reply, fact.samples, fact.at_ms)
+        elif isinstance(fact, TranscriptReceived):
+            self.ledger.transcribe(self._reply, fact.text)
+        actions.append(Deliver(self._reply))
+
+    def _kill(self, source: Source, fact: Fact, actions: list[Action]) -> None:
+        """End every reply that is arriving or waits to be played."""
+        doomed = list(self.ledger.waiting())
+        arriving = self.gate is Gate.REPLYING
+        if arriving:
+            self._unconfirmed = source is not Source.SERVER
+        if arriving and self._reply is not None and self._reply not in doomed:
+            doomed.append(self._reply)
+        for reply in doomed:
+            reply.dead = True
+            self.ledger.flush(reply)
+        if doomed:
+            actions.append(FlushPlayout(tuple(doomed)))
+            if source is Source.LOCAL_SPEECH or (isinstance(fact, StopRequested) and fact.announce):
+                actions.append(AnnounceInterruption())
+        if source is Source.SERVER:
+            self._turn_open = True
+        for reply in doomed:
+            heard_ms, text = self.ledger.heard_ms(reply), self.ledger.heard_text(reply)
+            actions.append(ReportInterruption(reply.number, source, heard_ms, text))
+
+    def _end_turn(self, actions: list[Action], *, synthesized: bool) -> None:
+        self._on_wire = False
+        self._turn_open = self._asked
+        actions.append(EndTurn(synthesized))
