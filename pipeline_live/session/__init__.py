@@ -1,0 +1,12 @@
+"""Gemini Live sessions that are never wrong about whose turn it is, for plain google-genai.
+
+Loading this package loads google-genai but not Pipecat.
+"""
+
+from pipeline_live.session.call import Call, Hand
+from pipeline_live.session.client import LiveClient
+from pipeline_live.session.ears import Ears, EarsPolicy
+from pipeline_live.session.live_session import LiveSession
+from pipeline_live.session.timeline import Timeline
+
+__all__ = ["Call", "Ears", "EarsPolicy", "Hand", "LiveClient", "LiveSession", "Timeline"]

@@ -1,0 +1,174 @@
+"""A call: the one place that decides. It outlives the connections over which it is held.
+
+The call owns the turn machine, the ears, the ledger and the timeline. Everything else senses
+(``apply`` a fact, ``hear`` sound) or acts (a ``Hand`` performs the machine's actions).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Protocol
+
+from pipeline_live.session.ears import Ears, EarsPolicy, Heard
+from pipeline_live.session.timeline import Timeline
+from pipeline_live.turn.events import (
+    Action,
+    Fact,
+    ReportAnomaly,
+    SpeechEnded,
+    SpeechStarted,
+    StopRequested,
+    TimeReached,
+)
+from pipeline_live.turn.machine import Floor, TurnMachine, TurnPolicy
+from pipeline_live.turn.playout import PlayoutLedger
+from pipeline_live.vad import Window
+
+SECOND_LOOK_MS = 50
+"""How long after a deadline it counts as reached."""
+
+
+class Hand(Protocol):
+    """Performs actions. Called in the order of the actions, without awaiting anything."""
+
+    def perform(self, action: Action, at_ms: int) -> None:
+        """Do what concerns this hand; ignore the rest."""
+
+
+class Call:
+    """One conversation.
+
+    Args:
+        floor: Who decides user turns.
+        policy: The waits of the turn machine.
+        ears: Thresholds of the local ears; None for a call that does not listen by itself.
+        timeline: Where to write what happens.
+    """
+
+    def __init__(
+        self,
+        *,
+        floor: Floor = Floor.SERVER,
+        policy: TurnPolicy | None = None,
+        ears: EarsPolicy | None = None,
+        timeline: Timeline | None = None,
+    ) -> None:
+        self.floor = floor
+        self.timeline = timeline or Timeline()
+        self.ledger = PlayoutLedger()
+        self.machine = TurnMachine(policy, self.ledger)
+        self.ears = Ears(ears) if ears is not None else None
+        self._hands: list[Hand] = []
+        self._epoch: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._facts: deque[Fact] = deque()
+
+    def now_ms(self) -> int:
+        """Milliseconds since the call began; the first question begins it.
+
+        Raises:
+            RuntimeError: There is no running event loop.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._epoch is None:
+            self._epoch = now
+        return int((now - self._epoch) * 1000)
+
+    def attach(self, hand: Hand) -> None:
+        """Let ``hand`` perform actions from now on."""
+        if hand not in self._hands:
+            self._hands.append(hand)
+
+    def detach(self, hand: Hand) -> None:
+        """Stop asking ``hand``."""
+        if hand in self._hands:
+            self._hands.remove(hand)
+
+    def apply(self, *facts: Fact) -> list[Action]:
+        """Take in facts, perform what follows, and return those actions in order.
+
+        A fact that a hand brings while it performs is taken in after the ones before it.
+        """
+        busy = bool(self._facts)
+        self._facts.extend(facts)
+        if busy:
+            return []
+        done: list[Action] = []
+        while self._facts:
+            fact = self._facts[0]
+            try:
+                self.timeline.fact(fact)
+                for action in self.machine.handle(fact):
+                    self.timeline.action(action, fact.at_ms)
+                    for hand in tuple(self._hands):
+                        hand.perform(action, fact.at_ms)
+                    done.append(action)
+            finally:
+                self._facts.popleft()
+        self._arm()
+        return done
+
+    def hear(self, pcm: bytes, rate: int) -> None:
+        """Listen to the microphone: mono s16le sound at ``rate`` Hz."""
+        if self.ears is not None:
+            self._tell(self.ears.hear(pcm, rate))
+
+    def hear_windows(self, windows: list[Window], samples: int, rate: int) -> None:
+        """Take over what other ears found in the microphone's next ``samples`` at ``rate`` Hz."""
+        if self.ears is not None:
+            self._tell(self.ears.judge(windows, samples, rate))
+
+    def stop(self, *, announce: bool = True) -> None:
+        """Silence the bot now, whatever the server still sends.
+
+        Args:
+            announce: Also tell whoever receives from the session; False when they know.
+        """
+        self.apply(StopRequested(self.now_ms(), announce))
+
+    def heard_ms(self) -> int:
+        """How much of the latest reply the user has heard by now, in milliseconds."""
+        reply = self.machine.reply
+        if reply is None:
+            return 0
+        self.ledger.settle(self.now_ms())
+        return self.ledger.heard_ms(reply)
+
+    def report(self, what: str) -> None:
+        """Note something unexpected that does not end the call."""
+        self.timeline.action(ReportAnomaly(what), self.now_ms())
+
+    def end(self) -> None:
+        """Let go of the timer; for the end of the call."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tell(self, verdicts: list[Heard]) -> None:
+        for heard in verdicts:
+            now = self.now_ms()
+            if heard.started:
+                self.apply(SpeechStarted(now, now - heard.ago_ms))
+            else:
+                self.apply(SpeechEnded(now))
+
+    def _arm(self) -> None:
+        self.end()
+        deadline_ms = self.machine.deadline_ms
+        if deadline_ms is not None and self._epoch is not None:
+            loop = asyncio.get_running_loop()
+            when = self._epoch + (deadline_ms + 1) / 1000
+            self._timer = loop.call_at(when, self._on_time)
+
+    def _on_time(self) -> None:
+        """Look once more a moment later: after a stalled loop the timer is due before the line.
+
+        What the server sent during the stall is read first, and puts the deadline off.
+        """
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(SECOND_LOOK_MS / 1000, self._time_reached)
+
+    def _time_reached(self) -> None:
+        self._timer = None
+        self.apply(TimeReached(self.now_ms()))

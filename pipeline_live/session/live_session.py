@@ -1,0 +1,450 @@
+"""A Live session: google-genai's ``AsyncSession``, minus the audio that nobody should hear.
+
+The shell around the turn machine: one task reads, one writes, the call decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Self
+
+from google.genai import errors, live, types
+
+from pipeline_live.errors import SessionBusy, UsageError
+from pipeline_live.session import messages
+from pipeline_live.session.call import Call
+from pipeline_live.session.connection import is_close
+from pipeline_live.session.pre_roll import PreRoll, rate_of
+from pipeline_live.session.uplink import Uplink
+from pipeline_live.turn.events import (
+    Action,
+    AnnounceInterruption,
+    AnswerRequested,
+    ConnectionLost,
+    ConnectionOpened,
+    Deliver,
+    Drop,
+    EndTurn,
+    EndUserTurn,
+    FlushPlayout,
+    IgnoreTurnComplete,
+    SpeechEnded,
+    SpeechStarted,
+    StartUserTurn,
+    SuppressInterrupted,
+)
+from pipeline_live.turn.machine import Floor
+from pipeline_live.turn.playout import Reply
+
+ONSET_PAD_MS = 200
+"""Sound sent from before the onset that the ears found; Silero needs a moment to be sure."""
+MAX_INBOX = 4096
+"""Server messages that wait for a receiver; at the limit the session stops reading the line."""
+
+
+@dataclass(slots=True)
+class _Letter:
+    message: types.LiveServerMessage
+    reply: Reply | None
+    ends_turn: bool
+
+
+@dataclass(slots=True)
+class _Verdict:
+    """What the actions of one server message mean for that message."""
+
+    reply: Reply | None = None
+    drop: bool = False
+    suppress: bool = False
+    ends_turn: bool = False
+    late: bool = False
+
+    def take(self, action: Action) -> None:
+        match action:
+            case Deliver(reply=reply):
+                self.reply, self.drop = reply, False
+            case Drop():
+                self.drop = True
+            case SuppressInterrupted():
+                self.suppress = True
+            case EndTurn(synthesized=False):
+                self.ends_turn = True
+            case IgnoreTurnComplete(late=late):
+                self.late = late
+            case _:
+                pass
+
+
+class LiveSession:
+    """One connection of a call. Methods mean what they mean in google-genai's ``AsyncSession``.
+
+    Use it through ``LiveClient(...).aio.live.connect(...)``. Differences to ``AsyncSession``: audio
+    of an interrupted reply never comes out of ``receive()``; ``interrupt()`` exists; microphone
+    sound is queued, so sending it never waits for the network; the line is read all the time, so
+    an interruption is noticed even while the program is busy with an earlier message.
+
+    Args:
+        sdk: The open session of google-genai.
+        call: Decides.
+        listen: Let the call's ears hear what is sent; False when somebody else feeds them.
+    """
+
+    def __init__(self, sdk: live.AsyncSession, call: Call, *, listen: bool = True) -> None:
+        self.call = call
+        self._sdk = sdk
+        self._listen = listen
+        self._uplink = Uplink(self._sound_lost)
+        self._inbox: deque[_Letter] = deque()
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._fault: Exception | None = None
+        self._waiting = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._pre_roll = PreRoll()
+        self._user_turn = False
+        self.current_reply: Reply | None = None
+        """The reply that the last message from ``receive()`` belongs to, if any."""
+
+    async def __aenter__(self) -> Self:
+        """Start reading and writing."""
+        self.call.attach(self)
+        self.call.apply(ConnectionOpened(self.call.now_ms()))
+        self._tasks = [
+            asyncio.create_task(self._read(), name="pipeline_live.read"),
+            asyncio.create_task(self._uplink.run(), name="pipeline_live.write"),
+        ]
+        for task in self._tasks:
+            task.add_done_callback(self._task_ended)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop; the connection itself is closed by whoever opened it."""
+        self.call.detach(self)
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._tasks = []
+
+    @property
+    def session_id(self) -> str | None:
+        """The server's id of this session (Vertex only)."""
+        return self._sdk.session_id
+
+    @property
+    def setup_complete(self) -> types.LiveServerSetupComplete | None:
+        """What the server answered to the set-up."""
+        return self._sdk.setup_complete
+
+    # --- receiving -----------------------------------------------------------------------------
+
+    async def receive(self) -> AsyncIterator[types.LiveServerMessage]:
+        """Yield the server's messages up to the end of the model's turn; call it again for more.
+
+        As in google-genai the iteration ends after the message that ends the turn
+        (``turnComplete``, or idle where ``interactionStatus`` is used). A ``turnComplete`` that
+        ends nothing, an unknown message or a broken one does not end it. A reply that was
+        interrupted yields not one more sample; its end is told by ``interrupted`` (once) and
+        ``turnComplete`` (once).
+
+        Raises:
+            google.genai.errors.APIError: The connection ended; every later call raises it again.
+            SessionBusy: Another task is waiting in ``receive()``.
+        """
+        while True:
+            letter = await self._next()
+            self.current_reply = letter.reply
+            yield letter.message
+            if letter.ends_turn:
+                return
+
+    async def _next(self) -> _Letter:
+        if self._waiting:
+            raise SessionBusy
+        self._waiting = True
+        try:
+            while not self._inbox:
+                if self._fault is not None:
+                    raise self._fault
+                self._news.clear()
+                await self._news.wait()
+        finally:
+            self._waiting = False
+        self._room.set()
+        return self._inbox.popleft()
+
+    # --- sending -------------------------------------------------------------------------------
+
+    async def send_realtime_input(
+        self,
+        *,
+        media: types.BlobImageUnionDict | None = None,
+        audio: types.BlobOrDict | None = None,
+        audio_stream_end: bool | None = None,
+        video: types.BlobImageUnionDict | None = None,
+        text: str | None = None,
+        activity_start: types.ActivityStartOrDict | None = None,
+        activity_end: types.ActivityEndOrDict | None = None,
+    ) -> None:
+        """Send sound, a picture, text or an activity, one argument a call.
+
+        Sound (mono s16le, rate in the MIME type, 20 to 40 ms a piece) returns at once; the call's
+        ears hear it on the way. On the local floor it goes out only within a user turn, which
+        starts with what was said just before.
+
+        Raises:
+            UsageError: ``activity_start`` or ``activity_end`` where the session does not take
+                them: under automatic activity detection the server closes the connection for it
+                (1007), and on the local floor they are sent for you.
+            ValueError: Not exactly one argument, as in google-genai.
+        """
+        arguments = {
+            "media": media,
+            "audio": audio,
+            "audio_stream_end": audio_stream_end,
+            "video": video,
+            "text": text,
+            "activity_start": activity_start,
+            "activity_end": activity_end,
+        }
+        given: dict[str, Any] = {
+            name: value for name, value in arguments.items() if value is not None
+        }
+        if len(given) != 1:
+            raise ValueError(f"give exactly one argument, got {len(given)}: {sorted(given)}")
+        if audio is not None:
+            self._send_sound(types.Blob.model_validate(audio) if isinstance(audio, dict) else audio)
+        elif activity_start is not None or activity_end is not None:
+            await self._send_activity(start=activity_start is not None)
+        elif video is not None or media is not None:
+            self._uplink.post(partial(self._sdk.send_realtime_input, **given), sound=True)
+        else:
+            await self._uplink.send(partial(self._sdk.send_realtime_input, **given))
+            if audio_stream_end or (text is not None and text.strip()):
+                self._asked()
+
+    async def send_client_content(
+        self,
+        *,
+        turns: types.Content
+        | types.ContentDict
+        | list[types.Content | types.ContentDict]
+        | None = None,
+        turn_complete: bool = True,
+    ) -> None:
+        """Append turns to the conversation, and ask for an answer when ``turn_complete``."""
+        write = partial(self._sdk.send_client_content, turns=turns, turn_complete=turn_complete)
+        await self._uplink.send(write)
+        if turn_complete:
+            self._asked()
+
+    async def send_tool_response(
+        self,
+        *,
+        function_responses: types.FunctionResponseOrDict | Sequence[types.FunctionResponseOrDict],
+    ) -> None:
+        """Answer a tool call."""
+        write = partial(self._sdk.send_tool_response, function_responses=function_responses)
+        await self._uplink.send(write)
+        self._asked()
+
+    async def send_context_update(self, **update: Any) -> None:
+        """Change the system instruction or the tools of the running session (newest SDKs)."""
+        await self._uplink.send(partial(self._sdk.send_context_update, **update))
+
+    async def send(self, *, input: Any = None, end_of_turn: bool = False) -> None:
+        """Send anything, as google-genai's deprecated ``send`` does."""
+        await self._uplink.send(partial(self._sdk.send, input=input, end_of_turn=end_of_turn))
+        if end_of_turn:
+            self._asked()
+
+    async def start_stream(
+        self, *, stream: AsyncIterator[bytes], mime_type: str
+    ) -> AsyncIterator[types.LiveServerMessage]:
+        """Send ``stream`` and yield what comes meanwhile, as google-genai's deprecated method does.
+
+        Args:
+            stream: Mono s16le sound, a piece at a time.
+            mime_type: For example ``audio/pcm;rate=16000``.
+        """
+
+        async def send_all() -> None:
+            async for data in stream:
+                await self.send_realtime_input(audio=types.Blob(data=data, mime_type=mime_type))
+
+        sending = asyncio.create_task(send_all())
+        sending.add_done_callback(lambda _: self._news.set())
+        try:
+            while not sending.done() or self._inbox:
+                if not self._inbox and self._fault is None:
+                    self._news.clear()
+                    await self._news.wait()
+                    continue
+                yield (await self._next()).message
+            await sending
+        finally:
+            sending.cancel()
+
+    def interrupt(self) -> Awaitable[None]:
+        """Stop the bot now, without new audio; it happens at once, awaiting it is optional.
+
+        The receiver gets ``interrupted``, then nothing more of this reply, then its
+        ``turnComplete``; the next reply comes through whole. There is no such message in the
+        protocol, so the server may go on generating what nobody will hear.
+        """
+        self.call.stop()
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._sdk.close()
+
+    # --- what the call's decisions mean on this connection -------------------------------------
+
+    def perform(self, action: Action, at_ms: int) -> None:
+        """Act as the call's hand on the wire and towards the receiver."""
+        match action:
+            case AnnounceInterruption():
+                self._put(_Letter(messages.interruption(), None, False))
+            case EndTurn(synthesized=True):
+                self._put(_Letter(messages.end_of_turn(), None, True))
+            case FlushPlayout():
+                self._purge()
+            case StartUserTurn(onset_ms=onset_ms) if self.call.floor is Floor.LOCAL:
+                self._open_user_turn(at_ms - onset_ms + ONSET_PAD_MS)
+            case EndUserTurn() if self.call.floor is Floor.LOCAL:
+                self._close_user_turn()
+            case _:
+                pass
+
+    def _purge(self) -> None:
+        """Take the content of dead replies out of what waits for the receiver."""
+        waiting, self._inbox = self._inbox, deque()
+        for letter in waiting:
+            if letter.reply is not None and letter.reply.dead:
+                left = messages.stripped(letter.message, content=True)
+                if left is None:
+                    continue
+                letter = _Letter(left, None, letter.ends_turn)
+            self._inbox.append(letter)
+        self._room.set()
+
+    def _put(self, letter: _Letter) -> None:
+        self._inbox.append(letter)
+        self._news.set()
+
+    def _asked(self) -> None:
+        self.call.apply(AnswerRequested(self.call.now_ms()))
+
+    # --- uplink --------------------------------------------------------------------------------
+
+    def _send_sound(self, blob: types.Blob) -> None:
+        outside = self.call.floor is Floor.LOCAL and not self._user_turn
+        if outside:
+            self._pre_roll.keep(blob)
+        else:
+            self._post_sound(blob)
+        if self._listen and blob.data:
+            self.call.hear(blob.data, rate_of(blob))
+
+    def _post_sound(self, blob: types.Blob) -> None:
+        self._uplink.post(partial(self._sdk.send_realtime_input, audio=blob), sound=True)
+
+    def _open_user_turn(self, keep_ms: int) -> None:
+        self._user_turn = True
+        start = types.ActivityStart()
+        self._uplink.post(partial(self._sdk.send_realtime_input, activity_start=start))
+        for blob in self._pre_roll.take(keep_ms):
+            self._post_sound(blob)
+
+    def _close_user_turn(self) -> None:
+        self._user_turn = False
+        end = types.ActivityEnd()
+        self._uplink.post(partial(self._sdk.send_realtime_input, activity_end=end))
+        self._asked()
+
+    async def _send_activity(self, *, start: bool) -> None:
+        if self.call.floor is Floor.SERVER:
+            raise UsageError(
+                "activityStart and activityEnd need automatic activity detection off: the server "
+                "closes the connection for them (1007); disable it in the configuration, or just "
+                "stream the sound"
+            )
+        if self.call.floor is Floor.LOCAL:
+            raise UsageError(
+                "with floor='local' activityStart and activityEnd are sent for you; do not send "
+                "them as well"
+            )
+        now = self.call.now_ms()
+        if start:
+            self.call.apply(SpeechStarted(now, now))
+            write = partial(self._sdk.send_realtime_input, activity_start=types.ActivityStart())
+        else:
+            self.call.apply(SpeechEnded(now))
+            write = partial(self._sdk.send_realtime_input, activity_end=types.ActivityEnd())
+        await self._uplink.send(write)
+        if not start:
+            self._asked()
+
+    def _sound_lost(self, lost: int) -> None:
+        if lost & (lost - 1) == 0:  # say it at 1, 2, 4, 8, …
+            self.call.report(f"uplink full, {lost} pieces of sound lost so far")
+
+    # --- the line ------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        """Read until the line ends; a message that the SDK cannot read is reported, not fatal."""
+        while True:
+            try:
+                async for message in self._sdk.receive():
+                    self._take(message)
+                    await asyncio.sleep(0)  # a receiver that waits gets it before the next one
+                    while len(self._inbox) >= MAX_INBOX:
+                        self._room.clear()
+                        await self._room.wait()
+            except errors.APIError as error:
+                if is_close(error):
+                    self._fail(error)
+                    return
+                self.call.report(f"the server sent an error object ({error.code})")
+            except (TypeError, ValueError) as error:
+                # google-genai raises these for an unknown top-level key and for broken JSON.
+                self.call.report(f"unreadable server message ({type(error).__name__})")
+
+    def _take(self, message: types.LiveServerMessage) -> None:
+        verdict = _Verdict()
+        for fact in messages.facts_of(message, self.call.now_ms()):
+            for action in self.call.apply(fact):
+                verdict.take(action)
+        left: types.LiveServerMessage | None = message
+        if verdict.drop or verdict.suppress or verdict.late:
+            left = messages.stripped(
+                message,
+                content=verdict.drop,
+                interrupted=verdict.suppress,
+                turn_complete=verdict.late,
+            )
+        if left is not None:
+            reply = verdict.reply or (self.call.machine.reply if verdict.ends_turn else None)
+            self._put(_Letter(left, reply, verdict.ends_turn))
+
+    def _fail(self, error: errors.APIError) -> None:
+        self.call.apply(ConnectionLost(self.call.now_ms(), error.code or 1006))
+        self._fault = error
+        self._news.set()
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        """A task that dies of a bug must not leave the receiver waiting for ever."""
+        if not task.cancelled() and isinstance(task.exception(), Exception):
+            error = task.exception()
+            assert isinstance(error, Exception)
+            self._fault = self._fault or error
+            self._news.set()
