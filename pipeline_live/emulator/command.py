@@ -1,0 +1,101 @@
+"""``pipeline-live emulate``: serve until stopped."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+
+from pipeline_live.emulator.delivery import REAL_SPEED
+from pipeline_live.emulator.script import Script
+from pipeline_live.emulator.server import Emulator
+
+_HELP = """\
+Gemini Live emulator on {url}
+
+  google-genai   genai.Client(api_key={key!r}, http_options=HttpOptions(base_url="{url}"))
+  trust it       export SSL_CERT_FILE={ca}
+  Vertex         genai.Client(vertexai=True, http_options=HttpOptions(base_url="{wss}"))
+
+Ctrl-C stops it.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``pipeline-live emulate`` to ``parser``."""
+    parser.add_argument("--port", type=int, default=0, help="TCP port (default: a free one)")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one line of JSON once it listens: base_url, ca_file, port",
+    )
+    parser.add_argument(
+        "--speed",
+        type=float,
+        default=REAL_SPEED,
+        help="speech is sent this many times faster than real time (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--reply",
+        action="append",
+        metavar="TEXT",
+        help="what the model says to the next user turn; repeat for more",
+    )
+    parser.add_argument("--key", help="accept this API key only (default: any)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="decides the intervals that vary (default: 0)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve as the arguments say, until SIGINT or SIGTERM.
+
+    Raises:
+        UsageError: The port is taken or an argument makes no sense.
+    """
+    asyncio.run(serve_forever(args))
+    return 0
+
+
+async def serve_forever(args: argparse.Namespace) -> None:
+    """What ``run`` does, on the running loop."""
+    emulator = Emulator(
+        Script(args.reply or ()),
+        model_speed=args.speed,
+        seed=args.seed,
+        key=args.key,
+        port=args.port,
+    )
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        async with emulator:
+            _announce(emulator, args)
+            await stopped.wait()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _announce(emulator: Emulator, args: argparse.Namespace) -> None:
+    if args.json:
+        facts = {
+            "base_url": emulator.base_url,
+            "ca_file": emulator.ca_file,
+            "port": emulator.port,
+        }
+        sys.stdout.write(json.dumps(facts) + "\n")
+    else:
+        sys.stdout.write(
+            _HELP.format(
+                url=emulator.base_url,
+                wss=emulator.base_url.replace("https", "wss", 1),
+                key=args.key or "any",
+                ca=emulator.ca_file,
+            )
+        )
+    sys.stdout.flush()

@@ -1,0 +1,99 @@
+"""One client's connection: moves messages between a WebSocket and a mind, by the loop's clock."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from pipeline_live.emulator import frames
+from pipeline_live.emulator.mind import Mind
+from pipeline_live.emulator.stage import Send, Speak
+from pipeline_live.emulator.voice import synthesize
+from pipeline_live.emulator.wire import read_message
+
+# Enough for a minute of sound in pieces of 20 ms that came all at once, and for a long reply.
+_MOST_BACKLOG = 8192
+
+
+class Connection:
+    """Reads, thinks and sends until either side closes.
+
+    There is no queue of outgoing messages: what is due is written at once. While the client does
+    not read, writing waits, and later messages stay in the mind, where an interruption still
+    finds them. When the mind falls behind with what the client sends, reading waits.
+
+    Args:
+        websocket: An open connection, its setup message read.
+        mind: What to say, on the same clock as ``now_ms``.
+        vertex: Speak the Vertex dialect.
+    """
+
+    def __init__(self, websocket: ServerConnection, mind: Mind, *, vertex: bool) -> None:
+        self._websocket = websocket
+        self._mind = mind
+        self._vertex = vertex
+        self._stirred = asyncio.Event()
+        self._progress = asyncio.Event()
+        self._voices: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Converse.
+
+        Raises:
+            Refused: The client broke a rule of the protocol; the caller closes the connection.
+        """
+        reader = asyncio.create_task(self._read())
+        talker = asyncio.create_task(self._talk())
+        tasks = {reader, talker}
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                with contextlib.suppress(ConnectionClosed):
+                    task.result()
+        finally:
+            for task in tasks | self._voices:
+                task.cancel()
+            await asyncio.gather(*tasks, *self._voices, return_exceptions=True)
+
+    async def _read(self) -> None:
+        async for frame in self._websocket:
+            self._mind.hear(read_message(frame, vertex=self._vertex), now_ms())
+            self._stirred.set()
+            while self._mind.backlog > _MOST_BACKLOG:
+                self._progress.clear()
+                await self._progress.wait()
+
+    async def _talk(self) -> None:
+        while True:
+            self._stirred.clear()
+            for item in self._mind.due(now_ms()):
+                if isinstance(item, Send):
+                    await self._websocket.send(frames.encode(item.frame))
+                else:
+                    self._start_speaking(item)
+            self._progress.set()
+            due_ms = self._mind.next_due_ms
+            if due_ms is None:
+                await self._stirred.wait()
+            elif (wait_ms := due_ms - now_ms()) > 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait_ms / 1000):
+                        await self._stirred.wait()
+
+    def _start_speaking(self, wanted: Speak) -> None:
+        task = asyncio.create_task(self._speak(wanted))
+        self._voices.add(task)
+        task.add_done_callback(self._voices.discard)
+
+    async def _speak(self, wanted: Speak) -> None:
+        speech = await asyncio.to_thread(synthesize, wanted.text, wanted.voice)
+        self._mind.spoken(wanted.ticket, speech, now_ms())
+        self._stirred.set()
+
+
+def now_ms() -> int:
+    """The running loop's clock."""
+    return int(asyncio.get_running_loop().time() * 1000)

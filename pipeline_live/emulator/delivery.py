@@ -1,0 +1,119 @@
+"""How a spoken reply is cut into messages, and when each leaves, from the start of its sound.
+
+The shape is that of gemini-3.8-live in frontier-on-cloud/gemini-live-stop-test (sidecar
+``*_audio.json``): the first message holds 100 ms of sound, later ones multiples of 40 ms, 316 ms on
+average; they come 22-185 ms apart, which makes about 4.3 times real time; the words ride on every
+third of them, ahead of the sound they belong to.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from pipeline_live.audio import BYTES_PER_SAMPLE, OUTPUT_RATE, ms_to_samples
+from pipeline_live.emulator.families import Family
+from pipeline_live.emulator.voice import Speech
+
+REAL_SPEED = 4.3
+_LEAST_GAP_MS = 22
+_MOST_GAP_MS = 185
+_WORDS_LEAD_MS = 1000
+_WORDS_EVERY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One message of a reply.
+
+    Attributes:
+        offset_ms: When it leaves, from the reply's first sound.
+        pcm: Its sound, s16le at 24 kHz.
+        audio_ms: How long that lasts.
+        words: The words that come with it, possibly none; they begin with a space unless they are
+            the reply's first.
+    """
+
+    offset_ms: int
+    pcm: bytes
+    audio_ms: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A reply ready to be sent.
+
+    Attributes:
+        parcels: Its messages in order.
+        generated_ms: When generationComplete leaves, from the first sound.
+        played_ms: When a listener who started with the first sound has heard it all.
+    """
+
+    parcels: tuple[Parcel, ...]
+    generated_ms: int
+    played_ms: int
+
+
+def plan(speech: Speech, family: Family, speed: float, rng: random.Random) -> Delivery:
+    """Cut ``speech`` into messages.
+
+    Args:
+        speech: The reply as spoken.
+        family: Message sizes.
+        speed: How many times faster than real time the sound leaves.
+        rng: Decides sizes and gaps.
+    """
+    sizes = _sizes(speech.duration_ms, family, rng)
+    offsets = _offsets(sizes, speed, rng)
+    parcels = []
+    sent_ms = spoken = 0
+    for n, (size_ms, offset_ms) in enumerate(zip(sizes, offsets, strict=True)):
+        last = n == len(sizes) - 1
+        start, end = _at(sent_ms), None if last else _at(sent_ms + size_ms)
+        sent_ms += size_ms
+        words = []
+        if n % _WORDS_EVERY == 0 or last or not family.bundled:
+            lead_ms = sent_ms + _WORDS_LEAD_MS
+            while spoken < len(speech.words) and (last or speech.words[spoken].start_ms < lead_ms):
+                words.append(speech.words[spoken].text)
+                spoken += 1
+        text = " ".join(words)
+        if words and spoken > len(words):
+            text = " " + text
+        parcels.append(Parcel(offset_ms, speech.pcm[start:end], size_ms, text))
+    generated_ms = (offsets[-1] if offsets else 0) + rng.randint(3, 30)
+    return Delivery(
+        tuple(parcels), generated_ms, max(generated_ms, speech.duration_ms + rng.randint(3, 9))
+    )
+
+
+def _at(ms: int) -> int:
+    return ms_to_samples(ms, OUTPUT_RATE) * BYTES_PER_SAMPLE
+
+
+def _sizes(total_ms: int, family: Family, rng: random.Random) -> list[int]:
+    """Sound per message, in ms: they sum to ``total_ms``; only the last may break the grid."""
+    step = family.audio_step_ms
+    most = family.audio_most_ms // step
+    mode = max(1.0, 3 * family.audio_mean_ms / step - 1 - most)
+    sizes = [min(family.first_audio_ms, total_ms)] if total_ms else []
+    rest_ms = total_ms - sum(sizes)
+    while rest_ms > 0:
+        size_ms = min(step * round(rng.triangular(1, most, min(mode, most))), rest_ms)
+        sizes.append(size_ms)
+        rest_ms -= size_ms
+    return sizes
+
+
+def _offsets(sizes: list[int], speed: float, rng: random.Random) -> list[int]:
+    """When each message leaves: the sound so far divided by the speed, gaps kept in their range."""
+    scale = REAL_SPEED / speed
+    least, most, jitter = _LEAST_GAP_MS * scale, _MOST_GAP_MS * scale, 15 * scale
+    offsets = [0.0]
+    sent_ms = 0
+    for size_ms in sizes[1:]:
+        sent_ms += size_ms
+        target = sent_ms / speed + rng.uniform(-jitter, jitter)
+        offsets.append(min(max(target, offsets[-1] + least), offsets[-1] + most))
+    return [round(offset) for offset in offsets[: len(sizes)]]

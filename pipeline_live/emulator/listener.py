@@ -1,0 +1,132 @@
+"""The model's attention: realtime input in its order, and when a user's turn begins and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from pipeline_live.audio import samples_of, samples_to_ms
+from pipeline_live.emulator.ears import Detector, Ears, Ending, Onset
+from pipeline_live.emulator.history import Session
+from pipeline_live.emulator.messages import (
+    INVALID,
+    ActivityEnd,
+    ActivityStart,
+    Audio,
+    Message,
+    Refused,
+    Setup,
+    StreamEnd,
+)
+from pipeline_live.emulator.stage import Stage
+
+# Sound that arrives in a burst is heard about this much faster than real time (pydantic-ai's
+# cassette test_audio_in_server_vad_turn: 5 s of it are judged 1.24 s after they arrived).
+_HEARING_SPEED = 4
+_HEARING_LAG_MOST_MS = 5000
+_START_LAG_MS = (10, 45)
+_END_LAG_MS = (5, 25)
+
+
+class Listener:
+    """Hears realtime input, and says when a turn begins and ends.
+
+    Args:
+        stage: Where to plan.
+        setup: Automatic or manual detection, and its settings.
+        session: Counts the sound received.
+        starts: Called with the place in the sound, in ms, and the time, when a turn begins.
+        ends: Called with the ending and the time when one ends.
+        delay_ms: Beginnings are noticed so much later.
+        ready_ms: Nothing is heard before.
+        detector: Makes a speech detector for a sample rate.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        setup: Setup,
+        session: Session,
+        *,
+        starts: Callable[[int, int], None],
+        ends: Callable[[Ending, int], None],
+        delay_ms: int,
+        ready_ms: int,
+        detector: Callable[[int], Detector],
+    ) -> None:
+        self._stage = stage
+        self._manual = setup.manual
+        self._session = session
+        self._starts = starts
+        self._ends = ends
+        self._delay_ms = delay_ms
+        self._ears = Ears.from_setup(setup, detector)
+        self._heard_ms = ready_ms
+        self._noticed_ms = 0
+        self._activity_ms: int | None = None
+
+    def place(self, message: Message, at_ms: int) -> int:
+        """When this message will have been heard: in order, and sound not faster than it can be.
+
+        Args:
+            message: Realtime input.
+            at_ms: When it arrived.
+        """
+        self._heard_ms = max(at_ms, self._heard_ms)
+        if isinstance(message, Audio):
+            self._heard_ms += _length_ms(message) // _HEARING_SPEED
+        self._heard_ms = min(self._heard_ms, at_ms + _HEARING_LAG_MOST_MS)
+        return self._heard_ms
+
+    def take(self, message: Message, at_ms: int) -> None:
+        """Hear one message.
+
+        Raises:
+            Refused: Activities are marked by hand though they are detected automatically.
+        """
+        match message:
+            case Audio():
+                self._take_audio(message, at_ms)
+            case ActivityStart() | ActivityEnd() if not self._manual:
+                raise Refused(
+                    INVALID,
+                    "Explicit activity control is not supported when automatic activity detection "
+                    "is enabled.",
+                )
+            case ActivityStart():
+                self._activity_ms = 0
+                self._starts(self._ears.position_ms, at_ms)
+            case ActivityEnd() if self._activity_ms is not None:
+                ending = Ending(self._ears.position_ms, self._activity_ms)
+                self._activity_ms = None
+                self._ends(ending, at_ms)
+            case StreamEnd() if not self._manual:
+                cut_off = self._ears.flush()
+                if cut_off is not None:
+                    self._notice(cut_off, at_ms)
+            case _:
+                pass
+
+    def _take_audio(self, message: Audio, at_ms: int) -> None:
+        length_ms = _length_ms(message)
+        self._session.audio_in_ms += length_ms
+        if self._manual:
+            self._ears.skip(message.pcm, message.rate)
+            if self._activity_ms is not None:
+                self._activity_ms += length_ms
+            return
+        for event in self._ears.hear(message.pcm, message.rate):
+            self._notice(event, at_ms)
+
+    def _notice(self, event: Onset | Ending, at_ms: int) -> None:
+        """Pass on what the ears decided; the news take a moment, and keep their order."""
+        if isinstance(event, Onset):
+            self._noticed_ms = at_ms + self._stage.wait(_START_LAG_MS) + self._delay_ms
+            self._stage.plan(self._noticed_ms, partial(self._starts, event.position_ms))
+        else:
+            self._noticed_ms = max(at_ms + self._stage.wait(_END_LAG_MS), self._noticed_ms)
+            self._stage.plan(self._noticed_ms, partial(self._ends, event))
+
+
+def _length_ms(message: Audio) -> int:
+    return samples_to_ms(samples_of(message.pcm), message.rate)

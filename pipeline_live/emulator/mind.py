@@ -1,0 +1,225 @@
+"""The pretend model: what it hears, when it answers, how it is interrupted. Pure.
+
+Messages come in with the time they arrived; what to send comes out with the time it is due. There
+is no clock and no I/O: the owner calls ``due`` when ``next_due_ms`` has come, and speaks the texts
+that the mind wants spoken. The same inputs, times and seed give the same outputs.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from functools import partial
+
+from pipeline_live.emulator import frames
+from pipeline_live.emulator.ears import Detector, Ending
+from pipeline_live.emulator.families import Family
+from pipeline_live.emulator.history import Session
+from pipeline_live.emulator.listener import Listener
+from pipeline_live.emulator.messages import (
+    INVALID,
+    Content,
+    ContextUpdate,
+    Message,
+    Refused,
+    Setup,
+    Text,
+    ToolResponse,
+)
+from pipeline_live.emulator.script import Script
+from pipeline_live.emulator.speaker import CONTENT_REPLY_MS, Speaker
+from pipeline_live.emulator.stage import Options, Send, Speak, Stage
+from pipeline_live.emulator.voice import Speech
+from pipeline_live.vad import SpeechDetector
+
+_SETUP_JITTER_MS = (0, 10)
+# clientContent while a reply is running: it is cut (live-commit-guard: 8 of 12 runs).
+_CONTENT_CUTS_MS = (12, 78)
+
+
+class Mind:
+    """One conversation.
+
+    Args:
+        setup: The client's setup message.
+        family: Which kind of model this is.
+        session: Record to write into; its ``voice`` is the one that speaks.
+        at_ms: Now. All times are milliseconds of one clock that the caller chooses.
+        script: What to say.
+        options: Speed and flaws.
+        rng: Decides every interval that varies.
+        detector: Makes a speech detector for a sample rate.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        family: Family,
+        session: Session,
+        at_ms: int = 0,
+        *,
+        script: Script | None = None,
+        options: Options | None = None,
+        rng: random.Random | None = None,
+        detector: Callable[[int], Detector] = SpeechDetector,
+    ) -> None:
+        options = options or Options()
+        self.session = session
+        self._setup = setup
+        self._family = family
+        self._options = options
+        self._script = script or Script()
+        self._stage = Stage(rng or random.Random(0))
+        self._ready_ms = at_ms + family.setup_ms + self._stage.wait(_SETUP_JITTER_MS)
+        self._speaker = Speaker(self._stage, setup, family, session, options, at_ms)
+        self._listener = Listener(
+            self._stage,
+            setup,
+            session,
+            starts=self._user_starts,
+            ends=self._user_ends,
+            delay_ms=options.interrupt_delay_ms,
+            ready_ms=self._ready_ms,
+            detector=detector,
+        )
+        for text in (setup.instruction, *(entry.text for entry in session.history)):
+            self._speaker.meter.read(text)
+        self._stage.plan(self._ready_ms, self._open)
+
+    # --- the owner's side --------------------------------------------------------------------
+
+    @property
+    def next_due_ms(self) -> int | None:
+        """When ``due`` has something to do next, or None."""
+        return self._stage.next_due_ms
+
+    @property
+    def backlog(self) -> int:
+        """How much was taken in and is not done yet; the owner should not let it grow for ever."""
+        return self._stage.backlog
+
+    def due(self, now_ms: int) -> list[Send | Speak]:
+        """Live until ``now_ms`` and return what came of it, in order.
+
+        Raises:
+            Refused: The client did something for which the service closes the connection.
+        """
+        return self._stage.due(now_ms)
+
+    def hear(self, message: Message, at_ms: int) -> None:
+        """Take a message of the client in; what follows from it comes out of ``due``.
+
+        Realtime input keeps its order, and sound takes time to be heard when it comes faster than
+        it was spoken. The other messages overtake it, as they may in the real service.
+
+        Args:
+            message: What came.
+            at_ms: When; not earlier than in the call before.
+
+        Raises:
+            Refused: The service would close the connection for it.
+        """
+        at_ms = max(at_ms, self._ready_ms)
+        match message:
+            case Setup():
+                raise Refused(INVALID, "setup must be the first message and only the first.")
+            case ContextUpdate():
+                self._speaker.meter.read(message.instruction or "")
+            case Content():
+                self._stage.plan(at_ms, partial(self._take_content, message))
+            case ToolResponse():
+                self._stage.plan(at_ms, partial(self._take_results, message))
+            case Text():
+                heard_ms = self._listener.place(message, at_ms)
+                self._stage.plan(heard_ms, partial(self._take_text, message))
+            case _:
+                heard_ms = self._listener.place(message, at_ms)
+                self._stage.plan(heard_ms, partial(self._listener.take, message))
+
+    def spoken(self, ticket: int, speech: Speech, at_ms: int) -> None:
+        """Hand in the sound of a text that ``due`` asked for.
+
+        Args:
+            ticket: Of the request; the sound of a reply that is over is dropped.
+            speech: The sound.
+            at_ms: Now.
+        """
+        self._speaker.spoken(ticket, speech, at_ms)
+
+    # --- what happens ------------------------------------------------------------------------
+
+    def _open(self, at_ms: int) -> None:
+        session_id = self.session.id if self._options.vertex else ""
+        self._stage.send(frames.setup_complete(session_id), at_ms)
+        if self._family.resumption_unasked or self._setup.resumption:
+            update = partial(self._stage.send, frames.resumption_update(self.session.handle))
+            self._stage.plan(at_ms + self._family.resumption_ms, update)
+
+    def _user_starts(self, position_ms: int, at_ms: int) -> None:
+        if self._speaker.floor_taken or (self._options.deaf and self._speaker.is_busy):
+            return
+        self._speaker.floor_taken = True
+        if self._family.voice_activity:
+            self._stage.send(frames.voice_activity("ACTIVITY_START", position_ms), at_ms)
+        if self._setup.interrupts:
+            self._speaker.interrupt(at_ms)
+
+    def _user_ends(self, ending: Ending, at_ms: int) -> None:
+        if not self._speaker.floor_taken:
+            return
+        self._speaker.floor_taken = False
+        heard = self._next_heard(ending)
+        # What an activity without any sound in it does is not known; here it is no turn.
+        if ending.speech_ms and self._setup.input_words:
+            self._stage.send(frames.input_words(heard), at_ms)
+        if self._family.voice_activity:
+            self._stage.send(frames.voice_activity("ACTIVITY_END", ending.position_ms), at_ms)
+        if not ending.speech_ms:
+            self._speaker.catch_up(at_ms)
+            return
+        self._speaker.meter.listen(ending.speech_ms)
+        self._speaker.remember("user", heard, at_ms)
+        self._answer(at_ms)
+
+    def _next_heard(self, ending: Ending) -> str:
+        heard = self._script.reply(self.session.user_turns).heard
+        return f"({ending.speech_ms / 1000:.1f} s of speech)" if heard is None else heard
+
+    def _take_text(self, message: Text, at_ms: int) -> None:
+        # Pipecat sends " " after clientContent, because 3.x once needed realtime input to start.
+        if not message.text.strip():
+            self.session.nudges += 1
+            return
+        self._speaker.remember("user", message.text, at_ms)
+        self._speaker.meter.read(message.text)
+        if self._speaker.floor_taken:
+            return
+        if self._setup.interrupts:
+            self._speaker.interrupt(at_ms)
+        self._answer(at_ms)
+
+    def _take_content(self, message: Content, at_ms: int) -> None:
+        for role, text in message.turns:
+            self._speaker.remember(role, text, at_ms)
+            self._speaker.meter.read(text)
+        reply_ms = at_ms + self._stage.wait(CONTENT_REPLY_MS)
+        taken = partial(self._content_taken, message.complete, reply_ms)
+        if self._speaker.is_busy:
+            self._stage.plan(at_ms + self._stage.wait(_CONTENT_CUTS_MS), taken)
+        else:
+            taken(at_ms)
+
+    def _content_taken(self, complete: bool, reply_ms: int, at_ms: int) -> None:
+        self._speaker.interrupt(at_ms)
+        if complete:
+            greet = self.session.user_turns == 0
+            self._answer(at_ms, reply_ms - at_ms, greet=greet)
+
+    def _answer(self, at_ms: int, delay_ms: int | None = None, *, greet: bool = False) -> None:
+        reply = self._script.reply(self.session.user_turns, greet=greet)
+        self.session.user_turns += 1
+        self._speaker.answer(reply, at_ms, delay_ms)
+
+    def _take_results(self, message: ToolResponse, at_ms: int) -> None:
+        for result in message.results:
+            self._speaker.take_result(result, at_ms)

@@ -1,0 +1,341 @@
+"""The emulator's server: TLS, WebSocket handshakes, keys, one conversation per connection."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import dataclasses
+import errno
+import random
+import re
+import shutil
+import ssl
+import tempfile
+import threading
+import urllib.parse
+from http import HTTPStatus
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from pipeline_live.emulator.certificate import server_context, write_certificate
+from pipeline_live.emulator.connection import Connection, now_ms
+from pipeline_live.emulator.delivery import REAL_SPEED
+from pipeline_live.emulator.families import admit
+from pipeline_live.emulator.history import Session
+from pipeline_live.emulator.messages import INTERNAL, INVALID, POLICY, Refused, Setup
+from pipeline_live.emulator.mind import Mind
+from pipeline_live.emulator.script import Script
+from pipeline_live.emulator.stage import Options
+from pipeline_live.emulator.voice import synthesize, voice_for
+from pipeline_live.emulator.wire import read_message
+from pipeline_live.errors import UsageError
+
+_DEVELOPER_PATH = re.compile(
+    r"/+ws/google\.ai\.generativelanguage\.(?P<version>v1alpha|v1beta)"
+    r"\.GenerativeService[./]BidiGenerateContent(Constrained)?"
+)
+_VERTEX_PATH = re.compile(
+    r"/+ws/google\.cloud\.aiplatform\.(?P<version>v1|v1beta1)"
+    r"\.LlmBidiService[./]BidiGenerateContent"
+)
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_MESSAGE_BYTES = 16 * 2**20
+_SESSIONS_KEPT = 256
+_REHEARSED = 4
+_START_TIMEOUT_S = 20
+
+
+class Emulator:
+    """A Gemini Live server on loopback.
+
+    ``async with`` serves on the running loop; plain ``with`` serves in a thread of its own. Both
+    begin to listen on entry, and leave nothing behind on exit.
+
+    A bad key is refused as the Developer API does it: the handshake succeeds, and the answer to
+    setup is a close with 1007 and "API key not valid. Please pass a valid API key.", a pair that
+    many public reports quote. No key at all: 1008, with Google's usual words for callers without
+    identity (that it comes as 1008 is inferred). google-genai raises ``APIError`` for both.
+
+    Args:
+        script: What the model says; None for made-up replies.
+        model_speed: How many times faster than real time it sends speech; 4.3 is measured on
+            gemini-3.8-live.
+        seed: Decides every interval that varies. Connection n always meets the same ones.
+        key: The only API key that is accepted; None for any.
+        port: TCP port, 0 for a free one.
+        host: A loopback address.
+        interrupt_delay_ms: The model notices a user's voice so much later.
+        deaf: The model never notices a voice that sets in while it speaks.
+
+    Attributes:
+        base_url: For ``HttpOptions(base_url=...)``, while it serves.
+        ca_file: PEM file of the certificate to trust, while it serves.
+        port: The port in use.
+        sessions: What each connection's model heard and said, oldest first; the last 256.
+
+    Raises:
+        UsageError: The host is not a loopback address, or another argument makes no sense; on
+            entry, the port is taken.
+    """
+
+    def __init__(
+        self,
+        script: Script | None = None,
+        *,
+        model_speed: float = REAL_SPEED,
+        seed: int = 0,
+        key: str | None = None,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        interrupt_delay_ms: int = 0,
+        deaf: bool = False,
+    ) -> None:
+        if host not in _LOOPBACK:
+            raise UsageError(f"cannot serve on {host}: the emulator is for loopback; use 127.0.0.1")
+        if not 0 <= port <= 65535:
+            raise UsageError(f"port {port} does not exist; choose 1 to 65535, or 0 for a free one")
+        if model_speed <= 0:
+            raise UsageError(f"model speed {model_speed} is not above 0; 4.3 is the real one")
+        self.script = script or Script()
+        self.host = host
+        self.port = port
+        self.ca_file = ""
+        self.sessions: list[Session] = []
+        self._options = Options(speed=model_speed, interrupt_delay_ms=interrupt_delay_ms, deaf=deaf)
+        self._seed = seed
+        self._key = key
+        self._connections = 0
+        self._handles: dict[str, Session] = {}
+        self._folder: Path | None = None
+        self._server: Server | None = None
+        self._rehearsals: set[asyncio.Task[None]] = set()
+        self._thread: _LoopThread | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Where it serves, for example ``https://127.0.0.1:40123``."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"https://{host}:{self.port}"
+
+    def client_ssl_context(self) -> ssl.SSLContext:
+        """TLS settings for a client: they trust this emulator and nobody else."""
+        return ssl.create_default_context(cafile=self.ca_file)
+
+    def http_options(self) -> dict[str, Any]:
+        """``http_options`` for ``google.genai.Client``: nothing else has to be set."""
+        return {
+            "base_url": self.base_url,
+            "async_client_args": {"ssl": self.client_ssl_context()},
+        }
+
+    # --- life --------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin to listen.
+
+        Raises:
+            UsageError: The port is taken.
+        """
+        self._folder = Path(tempfile.mkdtemp(prefix="pipeline-live-emulator-"))
+        try:
+            certificate_file, key_file = write_certificate(self._folder)
+            self._server = await serve(
+                self._handle,
+                self.host,
+                self.port,
+                ssl=server_context(certificate_file, key_file),
+                process_request=_check_path,
+                max_size=_MESSAGE_BYTES,
+            )
+        except OSError as error:
+            self._remove_folder()
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            raise UsageError(
+                f"port {self.port} on {self.host} cannot be used ({error.strerror}); "
+                "choose another, or 0 for a free one"
+            ) from None
+        self.ca_file = str(certificate_file)
+        self.port = next(iter(self._server.sockets)).getsockname()[1]
+
+    async def close(self) -> None:
+        """Stop: hang up on every client, free the port, remove the certificate."""
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+            self._server = None
+        for task in self._rehearsals:
+            task.cancel()
+        await asyncio.gather(*self._rehearsals, return_exceptions=True)
+        self._remove_folder()
+
+    async def wait_closed(self) -> None:
+        """Wait until ``close`` was called and has finished."""
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __enter__(self) -> Self:
+        self._thread = _LoopThread()
+        try:
+            self._thread.call(self.start())
+        except BaseException:
+            self._thread.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.call(self.close())
+            thread.stop()
+
+    def _remove_folder(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    # --- connections -------------------------------------------------------------------------
+
+    async def _handle(self, websocket: ServerConnection) -> None:
+        number = self._connections
+        self._connections += 1
+        session = Session()
+        try:
+            await self._converse(websocket, session, random.Random(f"{self._seed}/{number}"))
+        except Refused as refusal:
+            await websocket.close(refusal.code, refusal.reason)
+        except ConnectionClosed:
+            pass
+        finally:
+            session.open = False
+            session.close_code = websocket.protocol.close_code
+            session.close_reason = websocket.protocol.close_reason or ""
+
+    async def _converse(
+        self, websocket: ServerConnection, session: Session, rng: random.Random
+    ) -> None:
+        assert websocket.request is not None
+        path, _, query = websocket.request.path.partition("?")
+        vertex = _VERTEX_PATH.fullmatch(path) is not None
+        first = await websocket.recv()
+        if not vertex:
+            self._check_key(websocket.request, query)
+        setup = read_message(first, vertex=vertex)
+        if not isinstance(setup, Setup):
+            raise Refused(INVALID, "setup must be the first message and only the first.")
+        family = admit(setup, _version(path))
+        self._register(session, setup, rng)
+        session.family = family.name
+        self._rehearse(session.voice)
+        options = dataclasses.replace(self._options, vertex=vertex)
+        mind = Mind(setup, family, session, now_ms(), script=self.script, options=options, rng=rng)
+        await Connection(websocket, mind, vertex=vertex).run()
+
+    def _check_key(self, request: Request, query: str) -> None:
+        fields = urllib.parse.parse_qs(query)
+        keys = [
+            request.headers.get("x-goog-api-key", ""),
+            *fields.get("key", ()),
+            *fields.get("access_token", ()),
+            request.headers.get("Authorization", "").partition(" ")[2],
+        ]
+        given = next((key for key in keys if key), "")
+        if not given:
+            raise Refused(
+                POLICY,
+                "Method doesn't allow unregistered callers (callers without established identity). "
+                "Please use API Key or other form of API consumer identity to call this API.",
+            )
+        if self._key is not None and given != self._key:
+            raise Refused(INVALID, "API key not valid. Please pass a valid API key.")
+
+    def _register(self, session: Session, setup: Setup, rng: random.Random) -> None:
+        """Fill in the session's record, with what an earlier session of this handle knew."""
+        if setup.handle:
+            earlier = self._handles.get(setup.handle)
+            if earlier is None:
+                raise Refused(POLICY, "BidiGenerateContent session not found")
+            if earlier.open:
+                raise Refused(INTERNAL, "Internal error encountered.")
+            session.history = list(earlier.history)
+            session.user_turns = earlier.user_turns
+        session.id = f"{rng.getrandbits(64):016x}"
+        session.handle = f"{rng.getrandbits(128):032x}"
+        session.model = setup.model
+        session.voice = voice_for(setup.voice)
+        session.setup = setup.raw
+        self._handles[session.handle] = session
+        self.sessions.append(session)
+        if len(self.sessions) > _SESSIONS_KEPT:
+            self._handles.pop(self.sessions.pop(0).handle, None)
+
+    def _rehearse(self, voice: str) -> None:
+        """Have the first replies spoken ahead, so that they are ready when they are due."""
+        task = asyncio.create_task(self._speak_ahead(voice))
+        self._rehearsals.add(task)
+        task.add_done_callback(self._rehearsals.discard)
+
+    async def _speak_ahead(self, voice: str) -> None:
+        for text in self.script.texts(_REHEARSED):
+            await asyncio.to_thread(synthesize, text, voice)
+
+
+class _LoopThread:
+    """An event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="emulator", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    def call(self, work: Any) -> None:
+        """Run a coroutine on the loop and wait for its end."""
+        future: concurrent.futures.Future[None] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        future.result(_START_TIMEOUT_S)
+
+    def stop(self) -> None:
+        """End the loop and the thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_START_TIMEOUT_S)
+
+
+def _version(path: str) -> str:
+    match = _DEVELOPER_PATH.fullmatch(path) or _VERTEX_PATH.fullmatch(path)
+    return match["version"] if match else "v1beta"
+
+
+def _check_path(connection: ServerConnection, request: Request) -> Response | None:
+    """Refuse a path that the service does not have; google-genai's begins with two slashes."""
+    path = request.path.partition("?")[0]
+    if _DEVELOPER_PATH.fullmatch(path) or _VERTEX_PATH.fullmatch(path):
+        return None
+    return connection.respond(HTTPStatus.NOT_FOUND, f"nothing lives at {path}\n")

@@ -1,0 +1,124 @@
+"""What the parts of the pretend model share: an agenda of what comes next, and the way out."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline_live.emulator.delivery import REAL_SPEED
+from pipeline_live.emulator.frames import Frame
+
+Action = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the model is, beyond what its client asks for.
+
+    Attributes:
+        speed: How many times faster than real time speech is sent.
+        interrupt_delay_ms: The start of a user's turn is noticed so much later.
+        deaf: Speech that sets in during a reply is not noticed at all.
+        vertex: Speak the Vertex dialect.
+    """
+
+    speed: float = REAL_SPEED
+    interrupt_delay_ms: int = 0
+    deaf: bool = False
+    vertex: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A message for the client.
+
+    Attributes:
+        at_ms: When it was due.
+        frame: The JSON object.
+    """
+
+    at_ms: int
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """A text to be spoken; the sound comes back through ``Mind.spoken``.
+
+    Attributes:
+        ticket: Names this request.
+        text: What to speak.
+        voice: Whose voice.
+    """
+
+    ticket: int
+    text: str
+    voice: str
+
+
+class Owner(Protocol):
+    """On whose behalf something is planned; when it is over, its plans are void."""
+
+    over: bool
+
+
+class Stage:
+    """An agenda in virtual time, and what came out of it.
+
+    Args:
+        rng: Decides every interval that varies.
+    """
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self._agenda: list[tuple[int, int, Action, Owner | None]] = []
+        self._order = itertools.count()
+        self._out: list[Send | Speak] = []
+
+    def plan(self, at_ms: int, action: Action, owner: Owner | None = None) -> None:
+        """Call ``action`` with its time when ``at_ms`` has come, unless ``owner`` is over then.
+
+        What is planned for the same time happens in the order of planning.
+        """
+        heapq.heappush(self._agenda, (at_ms, next(self._order), action, owner))
+
+    def send(self, frame: Frame, at_ms: int) -> None:
+        """Send a message to the client."""
+        self._out.append(Send(at_ms, frame))
+
+    def speak(self, ticket: int, text: str, voice: str) -> None:
+        """Have a text spoken."""
+        self._out.append(Speak(ticket, text, voice))
+
+    def wait(self, range_ms: tuple[int, int]) -> int:
+        """An interval out of a range, both ends included."""
+        return self.rng.randint(*range_ms)
+
+    @property
+    def backlog(self) -> int:
+        """How many plans there are."""
+        return len(self._agenda)
+
+    @property
+    def next_due_ms(self) -> int | None:
+        """When the next plan is due, or None without any."""
+        while self._agenda and _is_void(self._agenda[0][3]):
+            heapq.heappop(self._agenda)
+        return self._agenda[0][0] if self._agenda else None
+
+    def due(self, now_ms: int) -> list[Send | Speak]:
+        """Do everything that is due until ``now_ms``; return what came of it, in order."""
+        while self._agenda and self._agenda[0][0] <= now_ms:
+            at_ms, _, action, owner = heapq.heappop(self._agenda)
+            if not _is_void(owner):
+                action(at_ms)
+        out, self._out = self._out, []
+        return out
+
+
+def _is_void(owner: Owner | None) -> bool:
+    return owner is not None and owner.over
