@@ -1,0 +1,25 @@
+"""Pipecat frame processors: microphone, VAD, Gemini Live, playback, sink. Thin; the call decides.
+
+Loading this package loads Pipecat and checks its version.
+"""
+
+from pipeline_live.processors import compatibility
+from pipeline_live.processors.mic import MicSource
+from pipeline_live.processors.playback import Playback
+from pipeline_live.processors.service import GeminiLiveService, GeminiLiveVertexService
+from pipeline_live.processors.sink import FileSink
+from pipeline_live.processors.turns import local_turns, server_turns
+from pipeline_live.processors.vad import SileroVAD
+
+compatibility.check()
+
+__all__ = [
+    "FileSink",
+    "GeminiLiveService",
+    "GeminiLiveVertexService",
+    "MicSource",
+    "Playback",
+    "SileroVAD",
+    "local_turns",
+    "server_turns",
+]

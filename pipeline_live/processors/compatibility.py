@@ -1,0 +1,60 @@
+"""Which Pipecat this package works with, and the only place that touches Pipecat's private names.
+
+``tests/pipecat`` pins each of them on the lowest and the newest supported version, by name.
+"""
+
+from __future__ import annotations
+
+import warnings
+from importlib.metadata import version
+
+from pipecat.frames.frames import InterruptionFrame
+from pipecat.services.google.gemini_live.llm import GeminiLiveLLMService
+
+LOWEST = (1, 12)
+NEWEST = (1, 14)
+
+
+def check(installed: str | None = None) -> None:
+    """Refuse a Pipecat that cannot work; warn about one that was not tested.
+
+    Args:
+        installed: A version; the installed one when not given.
+
+    Raises:
+        ImportError: The version is not supported.
+    """
+    installed = installed or version("pipecat-ai")
+    parts = tuple(int(part) for part in installed.split(".")[:2] if part.isdigit())
+    supported = f"{'.'.join(map(str, LOWEST))} to {'.'.join(map(str, NEWEST))}"
+    if parts < LOWEST or parts[:1] != LOWEST[:1]:
+        raise ImportError(
+            f"pipeline_live works with pipecat-ai {supported}, found {installed}; "
+            f"pip install 'pipecat-ai[google]>={'.'.join(map(str, LOWEST))},<2'"
+        )
+    if parts > NEWEST:
+        warnings.warn(
+            f"pipeline_live was tested with pipecat-ai {supported}, found {installed}",
+            stacklevel=3,
+        )
+
+
+def forget_bot_audio(service: GeminiLiveLLMService) -> None:
+    """Empty a copy of the bot's audio that the base service keeps and never reads (48 kB/s)."""
+    service._bot_audio_buffer.clear()
+
+
+async def finish_interruption(service: GeminiLiveLLMService) -> None:
+    """Do for an interruption by the server what the base does for one from the pipeline.
+
+    The base broadcasts the first past its own ``process_frame``, so tools that are to be cancelled
+    by an interruption would run on, and the bot would stay "responding".
+    """
+    await service._handle_interruptions(InterruptionFrame())
+    await service._handle_interruption()
+
+
+async def seed_again(service: GeminiLiveLLMService) -> None:
+    """Give a fresh session, which remembers nothing, the conversation so far."""
+    if service._context is not None:
+        await service._create_initial_response(for_reconnect=True)

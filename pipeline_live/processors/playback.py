@@ -1,0 +1,277 @@
+"""``Playback``: keeps a reply and releases it just in time.
+
+Gemini sends a reply several times faster than it can be played. Whatever was handed to a transport
+can only be taken back by interrupting it, and nobody knows how much of it was heard; so what is not
+due yet stays here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from loguru import logger
+from pipecat.frames.frames import (
+    CancelFrame,
+    Frame,
+    InterruptionFrame,
+    OutputAudioRawFrame,
+    StartFrame,
+    SystemFrame,
+    TTSAudioRawFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.transports.base_output import BaseOutputTransport
+
+from pipeline_live.audio import bytes_of, ms_to_samples, samples_of
+from pipeline_live.processors import tags
+from pipeline_live.session import Call
+from pipeline_live.turn import Reply
+from pipeline_live.turn.events import Action, FlushPlayout, PlayoutAdvanced
+
+MAX_WAITING_BYTES = 28_800_000
+"""Sound that may wait here, 10 minutes; beyond it the service is held back, nothing is dropped."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    frame: Frame
+    reply: Reply | None = None
+    sound: bytearray | None = None
+    rate: int = 0
+
+    @property
+    def size(self) -> int:
+        return len(self.sound) if self.sound else 0
+
+
+class Playback(FrameProcessor):
+    """Paces the bot's speech; put it right before ``transport.output()``.
+
+    Passes through: system frames and everything upstream at once; other frames in their order with
+    the sound, so that words leave with the audio that they belong to. Adds: nothing. Order: kept.
+    On interruption: what waits is thrown away at once, but not frames that are uninterruptible; the
+    sound of a dead reply is dropped at release by its tag, however late it comes.
+
+    Args:
+        chunk_ms: Sound is released in pieces of this length; best the transport's own.
+        lead_ms: How long before its playing time a piece is released.
+    """
+
+    def __init__(self, *, chunk_ms: int = 20, lead_ms: int = 40, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._chunk_ms = chunk_ms
+        self._lead_ms = lead_ms
+        self._call: Call | None = None
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._pump: asyncio.Task[None] | None = None
+        self._free_at = 0.0  # loop time at which everything released so far has been played
+        self._releasing: Reply | None = None
+        self._released = 0  # samples of that reply that were released
+        self._unheard: deque[tuple[float, int, int]] = deque()  # heard at, reply, samples
+        self._on_the_way = tags.OnTheWay()
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Let pass what is not speech, queue what is; never wait for time to pass."""
+        await super().process_frame(frame, direction)
+        if isinstance(frame, StartFrame):
+            await self._start(frame)
+            await self.push_frame(frame, direction)
+        elif isinstance(frame, InterruptionFrame):
+            self._flush_all()
+            await self.push_frame(frame, direction)
+        elif isinstance(frame, CancelFrame):
+            await self._stop()
+            await self.push_frame(frame, direction)
+        elif direction is FrameDirection.UPSTREAM or _passes(frame):
+            await self.push_frame(frame, direction)
+        else:
+            await self._queue(frame)
+
+    async def cleanup(self) -> None:
+        """Stop, however the pipeline ended."""
+        await super().cleanup()
+        await self._stop()
+
+    def perform(self, action: Action, at_ms: int) -> None:
+        """Be the call's hand: silence the replies that it flushes, without waiting for a frame.
+
+        The InterruptionFrame that follows would take the rest as well; taken together, nothing
+        that stood behind the sound (the reply's end, for one) gets out before that frame.
+        """
+        if isinstance(action, FlushPlayout):
+            self._flush_all()
+            self._on_the_way.empty_the_dead()
+
+    # --- start and stop ------------------------------------------------------------------------
+
+    async def _start(self, frame: StartFrame) -> None:
+        self._call = tags.call_of(frame)
+        transport = self._transport_before()
+        if transport is not None:
+            await self._refuse(
+                f"stands after {transport}, so it can hold nothing back; put Playback() right "
+                "before transport.output()"
+            )
+        elif self._call is None:
+            await self._refuse(
+                "found no GeminiLiveService of pipeline_live before it; put it after that service "
+                "(Pipecat's own GeminiLiveLLMService does not mark its replies)"
+            )
+        else:
+            self._call.ledger.attach_sink()
+            self._call.attach(self)
+        if self._pump is None:
+            self._pump = self.create_task(self._run())
+
+    async def _stop(self) -> None:
+        if self._pump is not None:
+            await self.cancel_task(self._pump)
+            self._pump = None
+        if self._call is not None:
+            self._call.detach(self)
+
+    def _transport_before(self) -> FrameProcessor | None:
+        before: FrameProcessor | None = self.previous
+        while before is not None and not isinstance(before, BaseOutputTransport):
+            before = before.previous
+        return before
+
+    async def _refuse(self, why: str) -> None:
+        logger.error(f"{self} {why}")
+        await self.push_error(f"{self} {why}", force_treat_as_permanent=True)
+
+    # --- the queue -----------------------------------------------------------------------------
+
+    async def _queue(self, frame: Frame) -> None:
+        reply = tags.reply_of(frame)
+        if reply is not None and reply.dead and frame.interruptible:
+            return
+        waiting = _Waiting(frame, reply)
+        if isinstance(frame, TTSAudioRawFrame) and frame.num_channels == 1:
+            while self._waiting_bytes > MAX_WAITING_BYTES:
+                self._room.clear()
+                await self._room.wait()
+            if self._extend_last(frame, reply):
+                return
+            waiting = _Waiting(frame, reply, bytearray(frame.audio), frame.sample_rate)
+            self._waiting_bytes += waiting.size
+        self._waiting.append(waiting)
+        self._news.set()
+
+    def _extend_last(self, frame: TTSAudioRawFrame, reply: Reply | None) -> bool:
+        """Join sound to the sound before it, so that pieces stay whole across messages."""
+        last = self._waiting[-1] if self._waiting else None
+        if last is None or last.sound is None or last.reply is not reply:
+            return False
+        if last.rate != frame.sample_rate or not last.sound:
+            return False
+        last.sound += frame.audio
+        self._waiting_bytes += len(frame.audio)
+        return True
+
+    def _flush_all(self) -> None:
+        self._drop(lambda waiting: waiting.frame.interruptible)
+
+    def _drop(self, doomed: Callable[[_Waiting], bool]) -> None:
+        kept = deque(waiting for waiting in self._waiting if not doomed(waiting))
+        if len(kept) < len(self._waiting):
+            self._free_at = 0.0
+            self._unheard.clear()
+        self._waiting = kept
+        self._waiting_bytes = sum(waiting.size for waiting in kept)
+        self._room.set()
+        self._news.set()
+
+    # --- the pump ------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while True:
+            self._report()
+            wait = self._time_to_wait()
+            if wait is None or wait > 0:
+                await self._sleep(wait)
+                continue
+            await self._release()
+
+    def _time_to_wait(self) -> float | None:
+        """Seconds until something is to be done; None when nothing is."""
+        now = asyncio.get_running_loop().time()
+        if self._waiting:
+            return self._free_at - self._lead_ms / 1000 - now
+        if self._unheard:
+            return max(0.001, self._unheard[0][0] - now)
+        return None
+
+    async def _sleep(self, seconds: float | None) -> None:
+        self._news.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+
+    async def _release(self) -> None:
+        """Push the next frame, or the next piece of sound, downstream."""
+        waiting = self._waiting[0]
+        if waiting.sound is None:
+            self._waiting.popleft()
+            self._on_the_way.add(waiting.frame)
+            await self.push_frame(waiting.frame)
+            if isinstance(waiting.frame, OutputAudioRawFrame):
+                self._advance(waiting.frame.num_frames / waiting.frame.sample_rate)
+            return
+        size = bytes_of(ms_to_samples(self._chunk_ms, waiting.rate))
+        piece = bytes(waiting.sound[:size])
+        del waiting.sound[:size]
+        self._waiting_bytes -= len(piece)
+        if not waiting.sound:
+            self._waiting.popleft()
+        self._room.set()
+        if waiting.reply is not None and waiting.reply.dead:
+            return
+        self._advance(samples_of(piece) / waiting.rate)
+        if waiting.reply is not None:
+            if waiting.reply is not self._releasing:
+                self._releasing, self._released = waiting.reply, 0
+            self._released += samples_of(piece)
+            self._unheard.append((self._free_at, waiting.reply.number, self._released))
+        cut = _piece_of(waiting.frame, piece)
+        self._on_the_way.add(cut)
+        await self.push_frame(cut)
+
+    def _advance(self, seconds: float) -> None:
+        now = asyncio.get_running_loop().time()
+        self._free_at = max(self._free_at, now) + seconds
+
+    def _report(self) -> None:
+        """Tell the call what has been played by now."""
+        now = asyncio.get_running_loop().time()
+        while self._unheard and self._unheard[0][0] <= now:
+            _, number, samples = self._unheard.popleft()
+            if self._call is not None:
+                self._call.apply(PlayoutAdvanced(self._call.now_ms(), number, samples))
+
+
+def _passes(frame: Frame) -> bool:
+    """Whether ``frame`` has nothing to do with the order of speech on the default destination."""
+    if isinstance(frame, SystemFrame):
+        return True
+    return isinstance(frame, OutputAudioRawFrame) and bool(frame.transport_destination)
+
+
+def _piece_of(frame: Frame, piece: bytes) -> TTSAudioRawFrame:
+    assert isinstance(frame, TTSAudioRawFrame)
+    cut = TTSAudioRawFrame(
+        audio=piece,
+        sample_rate=frame.sample_rate,
+        num_channels=1,
+        context_id=frame.context_id,
+    )
+    cut.metadata.update(frame.metadata)
+    return cut

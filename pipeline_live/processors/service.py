@@ -1,0 +1,298 @@
+"""``GeminiLiveService``: Pipecat's Gemini Live service with the call's judgement in front of it.
+
+Tools, context, grounding, thinking models, settings and tracing are Pipecat's own; only its client
+is replaced, through the public ``create_client()``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from typing import Any, Literal
+
+from loguru import logger
+from pipecat.frames.frames import (
+    CancelFrame,
+    EndFrame,
+    Frame,
+    InputAudioRawFrame,
+    InterruptionFrame,
+    StartFrame,
+    TTSAudioRawFrame,
+    TTSStartedFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
+from pipecat.services.google.gemini_live.llm import GeminiLiveLLMService
+from pipecat.services.google.gemini_live.vertex.llm import GeminiLiveVertexLLMService
+
+from pipeline_live.audio import mono, samples_of
+from pipeline_live.errors import ConnectionFailed, UsageError
+from pipeline_live.processors import compatibility, tags
+from pipeline_live.processors.facade import ServiceClient
+from pipeline_live.processors.playback import Playback
+from pipeline_live.processors.turns import (
+    LiveServiceMetadataFrame,
+    UserTurnStartProposed,
+    UserTurnStopProposed,
+    strategies,
+)
+from pipeline_live.session import Call, EarsPolicy, Timeline
+from pipeline_live.turn import Floor, Reply, TurnPolicy
+from pipeline_live.turn.events import (
+    Action,
+    EndUserTurn,
+    FlushPlayout,
+    SpeechEnded,
+    SpeechStarted,
+    StartUserTurn,
+)
+from pipeline_live.turn.machine import User
+from pipeline_live.vad import warm_up
+
+MAX_PROPOSALS = 64
+"""User turn changes that wait to be broadcast; more than that at once would be a bug."""
+
+
+class _Live(GeminiLiveLLMService):
+    """What both services add to their base."""
+
+    _client: Any
+
+    def __init__(
+        self,
+        *,
+        settings: Any = None,
+        params: Any = None,
+        floor: Literal["server", "local"] | Floor | None = None,
+        timeline: Timeline | None = None,
+        local_speech: bool = True,
+        ears: EarsPolicy | None = None,
+        policy: TurnPolicy | None = None,
+        **kwargs: Any,
+    ) -> None:
+        settings, settings_floor = _without_floor(settings)
+        params, params_floor = _without_floor(params)
+        agreed = _agreed_floor(
+            None if floor is None else Floor(floor), settings_floor, params_floor
+        )
+        if agreed is Floor.LOCAL and not local_speech:
+            raise UsageError("floor='local' needs the local ears; drop local_speech=False")
+        self._call = Call(
+            floor=agreed,
+            ears=(ears or EarsPolicy()) if local_speech else None,
+            policy=policy,
+            timeline=timeline,
+        )
+        self._muted = bool(kwargs.get("start_audio_paused"))
+        self._spoken: Reply | None = None
+        self._on_the_way = tags.OnTheWay()
+        self._proposals: asyncio.Queue[bool] = asyncio.Queue(MAX_PROPOSALS)
+        self._proposing: asyncio.Task[None] | None = None
+        self._others_decide = False
+        super().__init__(settings=settings, params=params, **kwargs)
+
+    @property
+    def call(self) -> Call:
+        """The call: its machine, ledger and timeline. It outlives connections."""
+        return self._call
+
+    def create_client(self) -> None:
+        """Put the facade in front of the client that the base makes."""
+        super().create_client()
+        self._client = ServiceClient(self._client, self._call, self._on_fault, self._on_fresh)
+
+    def service_metadata_frame(self) -> LiveServiceMetadataFrame:
+        """Recommend turn strategies that follow the call, on both floors."""
+        return LiveServiceMetadataFrame(
+            service_name=self.name,
+            is_realtime_service=True,
+            user_turn_strategies=strategies(),
+            floor=self._call.floor,
+        )
+
+    def set_audio_input_paused(self, paused: bool) -> None:
+        """Mute or unmute the microphone; what is said meanwhile is kept nowhere."""
+        self._muted = paused
+        super().set_audio_input_paused(paused)
+
+    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
+        """Load the ears and connect."""
+        warm_up()
+        self._call.attach(self)
+        await super().setup(setup)
+        self._proposing = self.create_task(self._propose())
+
+    async def cleanup(self) -> None:
+        """Let go of the call."""
+        if self._proposing is not None:
+            await self.cancel_task(self._proposing)
+            self._proposing = None
+        await super().cleanup()
+        self._call.detach(self)
+        self._call.end()
+        self._call.timeline.close()
+
+    # --- frames --------------------------------------------------------------------------------
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Tell the call what the frame means, then let the base do its work."""
+        match frame:
+            case StartFrame():
+                tags.tag_call(frame, self._call)
+                self._check_pipeline()
+            case InterruptionFrame():
+                self._call.stop(announce=False)
+            case InputAudioRawFrame():
+                self._listen(frame)
+            case UserStartedSpeakingFrame() | UserStoppedSpeakingFrame():
+                self._follow(started=isinstance(frame, UserStartedSpeakingFrame))
+            case EndFrame() | CancelFrame():
+                self._client.microphone.forget()
+            case _:
+                pass
+        await super().process_frame(frame, direction)
+
+    async def push_frame(
+        self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
+    ) -> None:
+        """Tag what belongs to a reply, and drop what belongs to a dead one."""
+        session = self._client.session
+        reply = session.reply_in_hand() if session is not None else None
+        if reply is not None and direction is FrameDirection.DOWNSTREAM:
+            if reply.dead and frame.interruptible:
+                return
+            tags.tag_reply(frame, reply)
+            self._on_the_way.add(frame)
+            await self._announce_speech(frame, reply)
+        await super().push_frame(frame, direction)
+        if isinstance(frame, TTSAudioRawFrame):
+            compatibility.forget_bot_audio(self)
+
+    async def broadcast_interruption(self) -> None:
+        """End an interruption by the server exactly like one from the pipeline."""
+        await super().broadcast_interruption()
+        await compatibility.finish_interruption(self)
+
+    async def _announce_speech(self, frame: Frame, reply: Reply) -> None:
+        """TTSStartedFrame before a reply's first sound, which the base forgets after a thought."""
+        if isinstance(frame, TTSStartedFrame):
+            self._spoken = reply
+        elif isinstance(frame, TTSAudioRawFrame) and self._spoken is not reply:
+            self._spoken = reply
+            started = TTSStartedFrame()
+            tags.tag_reply(started, reply)
+            await super().push_frame(started)
+
+    def _listen(self, frame: InputAudioRawFrame) -> None:
+        if self._muted:
+            self._client.microphone.forget()
+            return
+        pcm = mono(frame.audio, frame.num_channels)
+        self._client.microphone.keep(pcm, frame.sample_rate)
+        windows = tags.speech_of(frame)
+        if windows is None:
+            self._call.hear(pcm, frame.sample_rate)
+        else:
+            self._call.hear_windows(windows, samples_of(pcm), frame.sample_rate)
+
+    def _follow(self, *, started: bool) -> None:
+        """Follow a turn that somebody else in the pipeline decided (local floor)."""
+        speaking = self._call.machine.user is User.SPEAKING
+        if self._call.floor is not Floor.LOCAL or started == speaking:
+            return
+        if not self._others_decide:
+            self._others_decide = True
+            logger.warning(
+                f"{self}: something else in the pipeline decides user turns as well; pass "
+                "local_turns() to the context aggregator so that one place decides"
+            )
+        now = self._call.now_ms()
+        self._call.apply(SpeechStarted(now, now) if started else SpeechEnded(now))
+
+    # --- the call's hand in the pipeline -------------------------------------------------------
+
+    def perform(self, action: Action, at_ms: int) -> None:
+        """Propose user turns to the aggregator; take dead sound out of frames on their way."""
+        if isinstance(action, FlushPlayout):
+            self._on_the_way.empty_the_dead()
+        elif isinstance(action, StartUserTurn | EndUserTurn):
+            self._proposals.put_nowait(isinstance(action, StartUserTurn))
+
+    async def _propose(self) -> None:
+        while True:
+            started = await self._proposals.get()
+            await self.broadcast_frame(UserTurnStartProposed if started else UserTurnStopProposed)
+
+    async def _on_fault(self, failure: ConnectionFailed) -> None:
+        await self.push_error(str(failure), exception=failure, force_treat_as_permanent=True)
+
+    async def _on_fresh(self) -> None:
+        await compatibility.seed_again(self)
+
+    def _check_pipeline(self) -> None:
+        """Say at start what a missing Playback costs."""
+        after: FrameProcessor | None = self.next
+        while after is not None:
+            if isinstance(after, Playback):
+                return
+            after = after.next
+        logger.warning(
+            f"{self}: no Playback after this service; stale audio is dropped and Stop works, but "
+            "the heard position is a guess; put Playback() right before transport.output()"
+        )
+
+
+class GeminiLiveService(_Live):
+    """Pipecat's ``GeminiLiveLLMService`` that is never wrong about whose turn it is.
+
+    Constructor, ``Settings`` and behaviour are the base's, so changing one import is enough.
+    Passes through: what the base does. Adds: user turn proposals on both floors; every frame of a
+    reply is tagged with it. Order: the base's, without anything of a reply after its interruption.
+    On interruption, from wherever: nothing of the reply follows, the next reply comes whole.
+
+    Args:
+        floor: Who decides user turns: ``"server"`` (Gemini's automatic VAD, the default) or
+            ``"local"`` (our ears; the same as ``GeminiVADParams(disabled=True)``).
+        timeline: Where to write what happens.
+        local_speech: Let the user's speech, as heard here, interrupt a reply before the server
+            says so. Off, for example, for open loudspeakers without echo cancellation.
+        ears: Thresholds of the local ears.
+        policy: The waits of the turn machine.
+        **kwargs: Everything that ``GeminiLiveLLMService`` takes.
+
+    Raises:
+        UsageError: ``floor`` contradicts the VAD settings or ``local_speech``.
+    """
+
+
+class GeminiLiveVertexService(_Live, GeminiLiveVertexLLMService):
+    """The same over Pipecat's ``GeminiLiveVertexLLMService``."""
+
+
+def _without_floor(options: Any) -> tuple[Any, Floor | None]:
+    """Take the floor out of the VAD settings.
+
+    With ``disabled`` set the base would withhold microphone sound, keep a pre-roll of its own and
+    send activities itself: a second brain.
+    """
+    vad = getattr(options, "vad", None)
+    disabled = getattr(vad, "disabled", None)
+    if vad is None or disabled is None:
+        return options, None
+    options = copy.copy(options)
+    options.vad = vad.model_copy(update={"disabled": None})
+    return options, Floor.LOCAL if disabled else Floor.SERVER
+
+
+def _agreed_floor(*wishes: Floor | None) -> Floor:
+    said = {wish for wish in wishes if wish is not None}
+    if Floor.PROGRAM in said:
+        raise UsageError("floor='program' is for plain google-genai; use 'local' or 'server' here")
+    if len(said) > 1:
+        raise UsageError(
+            "the floor is contradictory: floor='local' needs GeminiVADParams(disabled=True) or no "
+            "'disabled' at all, floor='server' the opposite; drop one of the two"
+        )
+    return said.pop() if said else Floor.SERVER

@@ -1,0 +1,172 @@
+"""``FileSink``: a loudspeaker that is a file, in real time."""
+
+from __future__ import annotations
+
+import asyncio
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pipecat.frames.frames import Frame, InputAudioRawFrame, OutputAudioRawFrame, StartFrame
+from pipecat.processors.frame_processor import FrameDirection
+from pipecat.transports.base_output import BaseOutputTransport
+from pipecat.transports.base_transport import TransportParams
+
+from pipeline_live.audio import (
+    OUTPUT_RATE,
+    Resampler,
+    mono,
+    ms_to_samples,
+    resample,
+    samples_of,
+    to_array,
+)
+from pipeline_live.errors import UsageError
+from pipeline_live.processors.tags import call_of
+
+CHUNK_MS = 20
+"""What the transport writes at once."""
+DEVICE_BUFFER_MS = 40
+"""What the imagined sound card holds; it cannot be taken back."""
+_SETTLE_MS = 500
+
+
+class FileSink(BaseOutputTransport):
+    """Plays into a stereo WAV file as a sound card would: user left, bot right, as heard.
+
+    A Pipecat output transport with a device buffer of 40 ms: it takes 20 ms of sound every 20 ms,
+    plays silence when it gets nothing, and what it has taken is heard. Passes through: what a
+    Pipecat output transport passes, microphone frames included. Adds: bot speaking frames, as the
+    base does. On interruption: drops what it has not written yet, as the base does.
+
+    Args:
+        path: The file; it is complete once the pipeline has ended.
+        device_buffer_ms: How far ahead of its playing time a sample is taken.
+        params: Pipecat's transport parameters; by default 24 kHz in chunks of 20 ms.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        device_buffer_ms: int = DEVICE_BUFFER_MS,
+        params: TransportParams | None = None,
+        **kwargs: Any,
+    ) -> None:
+        params = params or TransportParams(
+            audio_out_enabled=True,
+            audio_out_sample_rate=OUTPUT_RATE,
+            audio_out_10ms_chunks=CHUNK_MS // 10,
+        )
+        super().__init__(params, **kwargs)
+        self._buffer_ms = device_buffer_ms
+        self._track = _StereoTrack(Path(path), params.audio_out_sample_rate or OUTPUT_RATE)
+        self._begun: float | None = None
+        self._free_at = 0  # sample at which the card runs dry
+        self._mic: Resampler | None = None
+
+    async def start(self, frame: StartFrame) -> None:
+        """Begin the recording."""
+        await super().start(frame)
+        self._begun = asyncio.get_running_loop().time()
+        call = call_of(frame)
+        if call is not None:
+            now = call.now_ms()
+            call.timeline.note("SoundStarted", now)
+            call.timeline.note(
+                "PlayoutConfigured", now, chunk_ms=CHUNK_MS, device_buffer_ms=self._buffer_ms
+            )
+        await self.set_transport_ready(frame)
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Record the microphone that passes; the rest is the base's."""
+        if isinstance(frame, InputAudioRawFrame) and self._begun is not None:
+            if self._mic is None or self._mic.rate != frame.sample_rate:
+                self._mic = Resampler(frame.sample_rate, self._track.rate)
+            pcm = self._mic.feed(mono(frame.audio, frame.num_channels))
+            self._track.hear(pcm, self._now())
+        await super().process_frame(frame, direction)
+
+    async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
+        """Take a chunk for playing; return when the card has room for the next."""
+        pcm = resample(mono(frame.audio, frame.num_channels), frame.sample_rate, self._track.rate)
+        begin = max(self._free_at, self._now())
+        self._track.play(pcm, begin)
+        self._free_at = begin + samples_of(pcm)
+        ahead = self._free_at - self._now() - ms_to_samples(self._buffer_ms, self._track.rate)
+        if ahead > 0:
+            await asyncio.sleep(ahead / self._track.rate)
+        return True
+
+    async def cleanup(self) -> None:
+        """Finish the file."""
+        await super().cleanup()
+        if self._begun is not None:
+            self._track.close(max(self._now(), self._free_at))
+        else:
+            self._track.close(0)
+
+    def _now(self) -> int:
+        assert self._begun is not None
+        return int((asyncio.get_running_loop().time() - self._begun) * self._track.rate)
+
+
+class _StereoTrack:
+    """Two channels over one time axis, written to disk as soon as nothing can change them."""
+
+    def __init__(self, path: Path, rate: int) -> None:
+        self.rate = rate
+        try:
+            self._file = path.open("wb")
+        except OSError as error:
+            raise UsageError(
+                f"{path}: cannot be written ({error.strerror or error}); choose another place"
+            ) from None
+        self._wav = wave.open(self._file, "wb")  # noqa: SIM115
+        self._wav.setnchannels(2)
+        self._wav.setsampwidth(2)
+        self._wav.setframerate(rate)
+        self._written = 0
+        self._left, self._right = bytearray(), bytearray()
+        self._mic_at: int | None = None
+
+    def hear(self, pcm: bytes, now: int) -> None:
+        """The microphone's next piece; its clock is its own, so pieces join without a seam."""
+        if self._mic_at is None or abs(now - self._mic_at) > self.rate:
+            self._mic_at = max(0, now - samples_of(pcm))
+        self._lay(self._left, pcm, self._mic_at)
+        self._mic_at += samples_of(pcm)
+        self._flush(now - ms_to_samples(_SETTLE_MS, self.rate))
+
+    def play(self, pcm: bytes, at: int) -> None:
+        """Sound of the bot that is heard from sample ``at`` on."""
+        self._lay(self._right, pcm, at)
+
+    def close(self, end: int) -> None:
+        """Write what is left up to sample ``end``."""
+        self._flush(max(end, self._written + max(len(self._left), len(self._right)) // 2))
+        self._wav.close()
+        self._file.close()
+
+    def _lay(self, channel: bytearray, pcm: bytes, at: int) -> None:
+        gap = (at - self._written) * 2 - len(channel)
+        if gap >= 0:
+            channel += bytes(gap) + pcm
+        else:  # never behind what is there: the two would be heard one after the other
+            channel += pcm
+
+    def _flush(self, until: int) -> None:
+        count = until - self._written
+        if count <= 0:
+            return
+        both = np.zeros((count, 2), np.int16)
+        for side, channel in enumerate((self._left, self._right)):
+            sound = to_array(bytes(channel[: count * 2]))
+            both[: len(sound), side] = sound
+            del channel[: count * 2]
+        self._wav.writeframes(both.astype("<i2").tobytes())
+        self._written = until

@@ -1,0 +1,112 @@
+"""Pipecat's user turns, following the call instead of deciding for themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from loguru import logger
+from pipecat.frames.frames import (
+    Frame,
+    LLMServiceMetadataFrame,
+    ProposedUserStartedSpeakingFrame,
+    ProposedUserStoppedSpeakingFrame,
+)
+from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregatorParams
+from pipecat.turns.types import ProcessFrameResult
+from pipecat.turns.user_start import ExternalUserTurnStartStrategy
+from pipecat.turns.user_stop import ExternalUserTurnStopStrategy
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
+
+from pipeline_live.turn import Floor
+
+
+@dataclass
+class LiveServiceMetadataFrame(LLMServiceMetadataFrame):
+    """Announces a Gemini Live service of ours at pipeline start.
+
+    Parameters:
+        floor: Who decides user turns in its call.
+    """
+
+    floor: Floor = field(default=Floor.SERVER, kw_only=True)
+
+
+@dataclass
+class UserTurnStartProposed(ProposedUserStartedSpeakingFrame):
+    """The call says that the user took the floor."""
+
+
+@dataclass
+class UserTurnStopProposed(ProposedUserStoppedSpeakingFrame):
+    """The call says that the user gave the floor back.
+
+    Uninterruptible: if an interruption dropped it, the turn would never end and every later
+    proposal would be ignored.
+    """
+
+    interruptible: bool = field(default=False, init=False)
+
+
+class CallUserTurnStart(ExternalUserTurnStartStrategy):
+    """Starts a user turn when the call proposes it.
+
+    It broadcasts no interruption: the service does that, for it alone knows whether a reply dies.
+
+    Args:
+        floor: The floor that the bot's author chose; a service that disagrees is reported.
+    """
+
+    def __init__(self, *, floor: Floor | None = None, **kwargs: Any) -> None:
+        super().__init__(enable_interruptions=False, **kwargs)
+        self._floor = floor
+
+    async def process_frame(self, frame: Frame) -> ProcessFrameResult:
+        """Look at the service's announcement; leave the rest to the base."""
+        if isinstance(frame, LLMServiceMetadataFrame):
+            self._check(frame)
+        return await super().process_frame(frame)
+
+    def _check(self, frame: LLMServiceMetadataFrame) -> None:
+        if self._floor is None:
+            return
+        helper = f"{'local' if self._floor is Floor.LOCAL else 'server'}_turns()"
+        if not isinstance(frame, LiveServiceMetadataFrame):
+            logger.error(
+                f"{helper} is used with {frame.service_name}, which proposes no turns: no user "
+                "turn will ever start; use GeminiLiveService from pipeline_live"
+            )
+        elif frame.floor is not self._floor:
+            logger.error(
+                f"{helper} contradicts {frame.service_name}, whose floor is {frame.floor.value!r}; "
+                f"use {'local' if frame.floor is Floor.LOCAL else 'server'}_turns(), or set "
+                f"floor={self._floor.value!r} on the service"
+            )
+
+
+def strategies(floor: Floor | None = None) -> UserTurnStrategies:
+    """Turn strategies that follow the call's proposals."""
+    return UserTurnStrategies(
+        start=[CallUserTurnStart(floor=floor)],
+        stop=[ExternalUserTurnStopStrategy(wait_for_transcript=False)],
+    )
+
+
+def local_turns(**params: Any) -> LLMUserAggregatorParams:
+    """Aggregator parameters for the local floor: our ears decide user turns.
+
+    Set ``floor="local"`` on the service as well; it announces a disagreement at start.
+
+    Args:
+        **params: Other fields of Pipecat's ``LLMUserAggregatorParams``.
+    """
+    return LLMUserAggregatorParams(user_turn_strategies=strategies(Floor.LOCAL), **params)
+
+
+def server_turns(**params: Any) -> LLMUserAggregatorParams:
+    """Aggregator parameters for the server floor: Gemini's automatic VAD decides answers.
+
+    Args:
+        **params: Other fields of Pipecat's ``LLMUserAggregatorParams``.
+    """
+    return LLMUserAggregatorParams(user_turn_strategies=strategies(Floor.SERVER), **params)
