@@ -1,0 +1,203 @@
+"""How fast the bot fell silent, and whether it stayed silent, from the sound itself.
+
+The timeline only says *when* to look; what was heard comes from the samples. Of each interruption:
+
+- the **reference** is the moment the user wanted silence: the true onset of their speech, or the
+  moment Stop was requested;
+- the **last audible sample** is looked for from the interrupted reply's beginning to the next
+  reply's. The next reply is the border, not a pause: pauses between words would end the search too
+  early, and a leak a second later is still the old reply;
+- the **allowed tail** after the decision is one chunk of the sink plus its device's buffer (samples
+  that nobody could call back) and 10 ms for the interruption's way to the sink. All sound from
+  there to the next reply is **stale**.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pipeline_live.report.reading import SAMPLES_PER_MS, CallRecord, Interruption
+from pipeline_live.report.speech import PAUSE_MS, Span, audible_spans, speech_spans
+
+# A cause lies at most this long before its effect.
+CAUSE_MS = 3000
+# The local VAD's onset and the energy's describe the same speech when this close.
+SAME_ONSET_MS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of call time."""
+
+    start_ms: int
+    end_ms: int
+
+    @property
+    def duration_ms(self) -> int:
+        """Length in milliseconds."""
+        return self.end_ms - self.start_ms
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptionMeasure:
+    """One interruption, measured. Moments are call time.
+
+    Attributes:
+        reply: Number of the interrupted reply.
+        source: Who confirmed it: ``local_speech``, ``server`` or ``stop``.
+        at_ms: When it was confirmed.
+        onset_ms: True onset of the user's speech; None for Stop, and when no speech is near.
+        reference_ms: What time to silence counts from: the onset, or Stop's request.
+        silence_ms: When the reply's last audible sample ended; None when none was ever heard.
+        time_to_silence_ms: From reference to silence; 0 when the bot was silent already, None
+            without a reference.
+        stale_ms: Audible sound after the allowed tail and before the next reply, rounded up.
+        allowed_until_ms: Where the allowed tail ends.
+        until_ms: Where the next reply begins, or the recording ends.
+        heard_ms: How much of the reply the ledger says was heard.
+        heard_text: The words that the ledger says were heard.
+    """
+
+    reply: int
+    source: str
+    at_ms: int
+    onset_ms: int | None
+    reference_ms: int | None
+    silence_ms: int | None
+    time_to_silence_ms: int | None
+    stale_ms: int
+    allowed_until_ms: int
+    until_ms: int
+    heard_ms: int
+    heard_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallMeasures:
+    """One call, measured.
+
+    Attributes:
+        whole: The recorded stretch.
+        user: Where the user spoke.
+        bot: Where the bot was heard.
+        stale: Where the bot was heard although it had to be silent.
+        interruptions: One measure for each, in order of time.
+    """
+
+    whole: Segment
+    user: tuple[Segment, ...]
+    bot: tuple[Segment, ...]
+    stale: tuple[Segment, ...]
+    interruptions: tuple[InterruptionMeasure, ...]
+
+
+def measure(record: CallRecord) -> CallMeasures:
+    """Measure a recorded call."""
+    user = _segments(record, speech_spans(record.sound.user))
+    interruptions = tuple(
+        _measure_one(record, user, interruption) for interruption in record.interruptions
+    )
+    return CallMeasures(
+        whole=Segment(record.sound_start_ms, record.sound_end_ms),
+        user=user,
+        bot=_segments(record, audible_spans(record.sound.bot, PAUSE_MS)),
+        stale=tuple(
+            segment
+            for one in interruptions
+            for segment in _segments(record, _bot_spans(record, one.allowed_until_ms, one.until_ms))
+        ),
+        interruptions=interruptions,
+    )
+
+
+def _measure_one(
+    record: CallRecord, user: tuple[Segment, ...], interruption: Interruption
+) -> InterruptionMeasure:
+    by_stop = interruption.source == "stop"
+    onset_ms = None if by_stop else _onset(record, user, interruption.at_ms)
+    reference_ms = _stop_request(record, interruption.at_ms) if by_stop else onset_ms
+    until_ms = _next_reply(record, interruption)
+    silence_ms = _silence(record, _this_reply(record, interruption), until_ms)
+    allowed_until_ms = interruption.at_ms + record.allowed_tail_ms
+    stale = sum(span.samples for span in _bot_spans(record, allowed_until_ms, until_ms))
+    return InterruptionMeasure(
+        reply=interruption.reply,
+        source=interruption.source,
+        at_ms=interruption.at_ms,
+        onset_ms=onset_ms,
+        reference_ms=reference_ms,
+        silence_ms=silence_ms,
+        time_to_silence_ms=_time_to_silence(reference_ms, silence_ms),
+        stale_ms=-(-stale // SAMPLES_PER_MS),
+        allowed_until_ms=allowed_until_ms,
+        until_ms=until_ms,
+        heard_ms=interruption.heard_ms,
+        heard_text=interruption.heard_text,
+    )
+
+
+def _time_to_silence(reference_ms: int | None, silence_ms: int | None) -> int | None:
+    if reference_ms is None:
+        return None
+    return 0 if silence_ms is None else max(0, silence_ms - reference_ms)
+
+
+def _onset(record: CallRecord, user: tuple[Segment, ...], at_ms: int) -> int | None:
+    """True onset of the speech behind a decision: a clip's, else the energy's near the VAD's."""
+    clip = _latest((clip.onset_ms for clip in record.clips), at_ms)
+    if clip is not None:
+        return clip
+    heard = _latest(record.speech_onset_ms, at_ms)
+    if heard is None:
+        return None
+    near = [s.start_ms for s in user if abs(s.start_ms - heard) <= SAME_ONSET_MS]
+    # Far from every energy onset (speech out of steady noise) the VAD's word is the best there is.
+    return min(near, key=lambda start: abs(start - heard), default=heard)
+
+
+def _stop_request(record: CallRecord, at_ms: int) -> int:
+    """When Stop was requested; the decision itself when no request was noted."""
+    requested = _latest(record.stop_ms, at_ms)
+    return at_ms if requested is None else requested
+
+
+def _latest(moments: Iterable[int], at_ms: int) -> int | None:
+    """The last of ``moments`` that can have caused something at ``at_ms``."""
+    return max((t for t in moments if at_ms - CAUSE_MS <= t <= at_ms), default=None)
+
+
+def _this_reply(record: CallRecord, interruption: Interruption) -> int:
+    """Where the interrupted reply began; the recording's start when that was not noted."""
+    begun = (
+        start.at_ms
+        for start in record.replies
+        if start.reply == interruption.reply and start.at_ms <= interruption.at_ms
+    )
+    return max(begun, default=record.sound_start_ms)
+
+
+def _next_reply(record: CallRecord, interruption: Interruption) -> int:
+    """Where the bot may sound again."""
+    following = (
+        start.at_ms
+        for start in record.replies
+        if start.reply != interruption.reply and start.at_ms >= interruption.at_ms
+    )
+    return min(following, default=record.sound_end_ms)
+
+
+def _silence(record: CallRecord, start_ms: int, end_ms: int) -> int | None:
+    spans = _bot_spans(record, start_ms, end_ms)
+    return record.to_ms(spans[-1].end) if spans else None
+
+
+def _bot_spans(record: CallRecord, start_ms: int, end_ms: int) -> tuple[Span, ...]:
+    """Audible spans of the bot between two moments; nothing outside counts or bridges."""
+    start, end = record.to_sample(start_ms), record.to_sample(end_ms)
+    inside = audible_spans(record.sound.bot[start:end])
+    return tuple(Span(start + span.start, start + span.end) for span in inside)
+
+
+def _segments(record: CallRecord, spans: tuple[Span, ...]) -> tuple[Segment, ...]:
+    return tuple(Segment(record.to_ms(span.start), record.to_ms(span.end)) for span in spans)
