@@ -1,0 +1,61 @@
+"""``pipeline-live``: the command line. Heavy imports happen inside the commands."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from loguru import logger
+
+from pipeline_live import __version__
+from pipeline_live.errors import PipelineLiveError
+
+_COMMANDS = {
+    "demo": ("pipeline_live.demo.command", "hold a spoken conversation with barge-ins; no key"),
+    "emulate": ("pipeline_live.emulator.command", "serve the Gemini Live protocol on loopback"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Arguments after the program's name; the process's own when not given.
+
+    Returns:
+        0 when it worked, 2 for bad input, 130 after Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    _log_errors_only()
+    wanted = next((a for a in arguments if not a.startswith("-")), None)
+    parser = argparse.ArgumentParser(
+        prog="pipeline-live",
+        description="The barge-in layer for Gemini Live voice bots on Pipecat.",
+    )
+    parser.add_argument("--version", action="version", version=f"pipeline-live {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module, summary) in _COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        if name == wanted:
+            importlib.import_module(module).add_arguments(command)
+    options = parser.parse_args(arguments)
+    try:
+        return int(importlib.import_module(_COMMANDS[options.command][0]).run(options))
+    except PipelineLiveError as error:
+        print(f"pipeline-live {options.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def _log_errors_only() -> None:
+    """Before anything logs: Pipecat greets at import."""
+    logger.remove()
+    logger.add(sys.stderr, level="ERROR", format="{level.name}: {message}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
