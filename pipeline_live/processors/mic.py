@@ -11,6 +11,7 @@ from pipecat.frames.frames import CancelFrame, EndFrame, Frame, InputAudioRawFra
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from pipeline_live.audio import INPUT_RATE, bytes_of, ms_to_samples, read_wav, silence
+from pipeline_live.processors.tags import tag_captured
 
 
 class MicSource(FrameProcessor):
@@ -85,8 +86,9 @@ class MicSource(FrameProcessor):
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            chunk = self._next_chunk()
-            await self.push_frame(InputAudioRawFrame(chunk, self._rate, 1))
+            frame = InputAudioRawFrame(self._next_chunk(), self._rate, 1)
+            tag_captured(frame, due - self._chunk_ms / 1000)
+            await self.push_frame(frame)
             due += self._chunk_ms / 1000
             await asyncio.sleep(max(0.0, due - loop.time()))
 

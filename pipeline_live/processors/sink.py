@@ -23,13 +23,15 @@ from pipeline_live.audio import (
     to_array,
 )
 from pipeline_live.errors import UsageError
-from pipeline_live.processors.tags import call_of
+from pipeline_live.processors.tags import call_of, captured_s
 
 CHUNK_MS = 20
 """What the transport writes at once."""
 DEVICE_BUFFER_MS = 40
 """What the imagined sound card holds; it cannot be taken back."""
-_SETTLE_MS = 500
+_SETTLE_MS = 2000
+_MIC_WAS_OFF_MS = 1000
+_MIC_JITTER_MS = 20
 
 
 class FileSink(BaseOutputTransport):
@@ -67,7 +69,6 @@ class FileSink(BaseOutputTransport):
         self._track = _StereoTrack(Path(path), params.audio_out_sample_rate or OUTPUT_RATE)
         self._begun: float | None = None
         self._free_at = 0  # sample at which the card runs dry
-        self._mic: Resampler | None = None
 
     async def start(self, frame: StartFrame) -> None:
         """Begin the recording."""
@@ -85,10 +86,11 @@ class FileSink(BaseOutputTransport):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Record the microphone that passes; the rest is the base's."""
         if isinstance(frame, InputAudioRawFrame) and self._begun is not None:
-            if self._mic is None or self._mic.rate != frame.sample_rate:
-                self._mic = Resampler(frame.sample_rate, self._track.rate)
-            pcm = self._mic.feed(mono(frame.audio, frame.num_channels))
-            self._track.hear(pcm, self._now())
+            sound = mono(frame.audio, frame.num_channels)
+            taken_s = captured_s(frame)
+            if taken_s is None:  # as if it had come straight from the device
+                taken_s = asyncio.get_running_loop().time() - samples_of(sound) / frame.sample_rate
+            self._track.hear(sound, frame.sample_rate, self._sample_at(taken_s))
         await super().process_frame(frame, direction)
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
@@ -111,8 +113,11 @@ class FileSink(BaseOutputTransport):
             self._track.close(0)
 
     def _now(self) -> int:
+        return self._sample_at(asyncio.get_running_loop().time())
+
+    def _sample_at(self, at_s: float) -> int:
         assert self._begun is not None
-        return int((asyncio.get_running_loop().time() - self._begun) * self._track.rate)
+        return int((at_s - self._begun) * self._track.rate)
 
 
 class _StereoTrack:
@@ -132,19 +137,37 @@ class _StereoTrack:
         self._wav.setframerate(rate)
         self._written = 0
         self._left, self._right = bytearray(), bytearray()
-        self._mic_at: int | None = None
+        self._mic: Resampler | None = None
+        self._mic_at = 0  # where the resampler's next sample belongs
+        self._mic_due = 0  # where the microphone's next sample belongs
 
-    def hear(self, pcm: bytes, now: int) -> None:
-        """The microphone's next piece; its clock is its own, so pieces join without a seam."""
-        if self._mic_at is None or abs(now - self._mic_at) > self.rate:
-            self._mic_at = max(0, now - samples_of(pcm))
+    def hear(self, sound: bytes, rate: int, at: int) -> None:
+        """The microphone's next piece, whose first sample was taken no later than ``at``.
+
+        Its clock is its own, so pieces join without a seam; the piece that came with the least
+        delay says where that clock stands.
+        """
+        late = at - self._mic_due
+        if (
+            self._mic is None
+            or self._mic.rate != rate
+            or late > ms_to_samples(_MIC_WAS_OFF_MS, self.rate)
+        ):
+            self._mic, self._mic_at, self._mic_due = Resampler(rate, self.rate), at, at
+        elif late < -ms_to_samples(_MIC_JITTER_MS, self.rate):  # what came before was late as well
+            del self._left[: -late * 2]
+            self._mic_at += late
+            self._mic_due = at
+        self._mic_due += samples_of(sound) * self.rate // rate
+        pcm = self._mic.feed(sound)
         self._lay(self._left, pcm, self._mic_at)
         self._mic_at += samples_of(pcm)
-        self._flush(now - ms_to_samples(_SETTLE_MS, self.rate))
+        self._flush(self._mic_at - ms_to_samples(_SETTLE_MS, self.rate))
 
     def play(self, pcm: bytes, at: int) -> None:
         """Sound of the bot that is heard from sample ``at`` on."""
         self._lay(self._right, pcm, at)
+        self._flush(at - ms_to_samples(_SETTLE_MS, self.rate))
 
     def close(self, end: int) -> None:
         """Write what is left up to sample ``end``."""
@@ -153,11 +176,11 @@ class _StereoTrack:
         self._file.close()
 
     def _lay(self, channel: bytearray, pcm: bytes, at: int) -> None:
-        gap = (at - self._written) * 2 - len(channel)
-        if gap >= 0:
-            channel += bytes(gap) + pcm
-        else:  # never behind what is there: the two would be heard one after the other
-            channel += pcm
+        start = (at - self._written) * 2
+        if start < 0:  # written already
+            pcm, start = pcm[-start:], 0
+        channel += bytes(max(0, start - len(channel)))
+        channel[start : start + len(pcm)] = pcm
 
     def _flush(self, until: int) -> None:
         count = until - self._written

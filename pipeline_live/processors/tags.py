@@ -14,6 +14,7 @@ from pipeline_live.vad import Window
 _REPLY = "reply"
 _CALL = "pipeline_live.call"
 _SPEECH = "pipeline_live.speech"
+_CAPTURED = "pipeline_live.captured"
 
 
 def tag_reply(frame: Frame, reply: Reply) -> None:
@@ -53,6 +54,17 @@ def speech_of(frame: Frame) -> list[Window] | None:
     """What a ``SileroVAD`` in front heard; None when nobody has listened yet."""
     windows: list[Window] | None = frame.metadata.get(_SPEECH)
     return windows
+
+
+def tag_captured(frame: Frame, at_s: float) -> None:
+    """Mark microphone sound with the event loop's time at which its first sample was taken."""
+    frame.metadata[_CAPTURED] = at_s
+
+
+def captured_s(frame: Frame) -> float | None:
+    """When the sound was taken; None when its source does not say."""
+    at_s: float | None = frame.metadata.get(_CAPTURED)
+    return at_s
 
 
 class OnTheWay:

@@ -473,6 +473,58 @@ def test_the_sink_records_both_sides_on_one_axis_as_heard(tmp_path):
     assert set(np.diff(bot)) == {1}, "no gap while it plays"
 
 
+class Dam(FrameProcessor):
+    """Holds back the first 600 ms of microphone sound, as a slow start would."""
+
+    def __init__(self, *, unmark: bool) -> None:
+        super().__init__()
+        self.unmark = unmark
+        self.begun: float | None = None
+        self.held: list[Frame] = []
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        if isinstance(frame, InputAudioRawFrame):
+            now = asyncio.get_running_loop().time()
+            self.begun = now if self.begun is None else self.begun
+            if self.unmark:
+                frame.metadata.clear()
+            self.held.append(frame)
+            if now - self.begun < 0.6:
+                return
+            for held in self.held:
+                await self.push_frame(held, direction)
+            self.held.clear()
+        else:
+            await self.push_frame(frame, direction)
+
+
+@pytest.mark.parametrize("unmark", [False, True], ids=["our microphone", "any other"])
+def test_sound_that_reaches_the_sink_late_is_recorded_when_it_was_taken(tmp_path, unmark):
+    stage = Stage()
+    sink = FileSink(tmp_path / "call.wav")
+
+    async def scenario():
+        mic = MicSource()
+        async with running(
+            mic, Dam(unmark=unmark), stage.caller, stage.playback, sink, stage.after
+        ):
+            await stage.after.until(lambda: stage.after.of(StartFrame))
+            for pause_s in (0.3, 0.3):
+                await asyncio.sleep(pause_s)
+                await mic.say(b"\xe8\x03" * 1600)
+            await asyncio.sleep(1)
+
+    run_virtual(scenario())
+    with wave.open(str(tmp_path / "call.wav")) as wav:
+        user = np.frombuffer(wav.readframes(wav.getnframes()), "<i2")[::2]
+    said = np.flatnonzero(np.abs(user) > 500) / 24
+    first, second = said[said < 550], said[said >= 550]
+    for beep, begin_ms in ((first, 280), (second, 660)):
+        assert abs(beep[0] - begin_ms) < 25
+        assert abs(len(beep) - 24 * 100) < 24
+
+
 def test_a_sink_that_cannot_be_written_says_so(tmp_path):
     with pytest.raises(UsageError, match="choose another place"):
         FileSink(tmp_path / "no" / "such" / "folder.wav")

@@ -40,7 +40,7 @@ from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
-from pipecat.services.google.gemini_live.llm import GeminiLiveLLMService
+from pipecat.services.google.gemini_live.llm import GeminiLiveLLMService, GeminiVADParams
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import TransportParams
 from pipecat.workers.runner import WorkerRunner
@@ -64,6 +64,7 @@ T = TypeVar("T")
 CHUNK = 20 * SAMPLES_PER_MS
 DEVICE_BUFFER_S = 0.04
 LIMIT_S = 20
+MODEL = "models/gemini-3.8-live"
 AT_ONCE = 9
 GIVE_UP_S = 2
 MIC_RATE = 16_000
@@ -211,12 +212,15 @@ class Call:
         playback: bool = True,
         mic: bool = False,
         user_params: Any = None,
+        vad: GeminiVADParams | None = None,
         **options: Any,
     ) -> None:
+        # Pipecat's default model depends on its version.
+        settings = service.Settings(model=MODEL, **({"vad": vad} if vad else {}))
         http = HttpOptions(base_url=server.address, async_client_args={"ssl": server.tls})
         self.server, self.plan = server, plan
         self.mic, self.sink = Microphone(live=mic), Sink()
-        self.service = service(api_key=plan, http_options=http, **options)
+        self.service = service(api_key=plan, http_options=http, settings=settings, **options)
         self.interrupter = Interrupter()
         self.context = LLMContext([{"role": "user", "content": "Hello."}])
         pair = LLMContextAggregatorPair(self.context, user_params=user_params)

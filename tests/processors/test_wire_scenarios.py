@@ -33,7 +33,7 @@ from wire_server import (
     words,
 )
 
-from pipeline_live import GeminiLiveService, local_turns
+from pipeline_live import local_turns
 
 scenes = Scenes()
 ASKED = on("text", 1, whole(2, 6))
@@ -727,7 +727,7 @@ def test_p_without_playback_nothing_sent_after_the_interruption_is_heard(calls):
         keep_audio=True,
     ),
     mic=True,
-    settings=GeminiLiveService.Settings(vad=GeminiVADParams(disabled=True)),
+    vad=GeminiVADParams(disabled=True),
     user_params=local_turns(),
 )
 async def local_floor(call: Call) -> None:
