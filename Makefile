@@ -6,13 +6,19 @@ PYTHON ?= python3
 VENV := .venv
 LOWEST := .venv-lowest
 BIN := $(VENV)/bin
+# Many tests wait for real time; a file's tests share what it took to set them up.
+PARALLEL := -q -n 2 --dist loadfile
 
-.PHONY: demo test style types arch unit lowest clean
+.PHONY: demo test ready style types arch unit lowest clean
 
 demo: $(VENV)/.ready
 	$(BIN)/pipeline-live demo --out demo-output $(ARGS)
 
-test: style types arch unit lowest
+test: ready style types arch unit lowest
+
+# Both environments at once.
+ready:
+	@$(MAKE) --no-print-directory -j2 $(VENV)/.ready $(LOWEST)/.ready
 
 style: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -25,11 +31,11 @@ arch: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.ready
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest $(PARALLEL)
 
 # The lowest supported Pipecat and google-genai; what does not touch them need not run twice.
 lowest: $(LOWEST)/.ready
-	$(LOWEST)/bin/python -m pytest -q tests/processors tests/session tests/pipecat
+	$(LOWEST)/bin/python -m pytest $(PARALLEL) tests/processors tests/session tests/pipecat
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -33,7 +33,7 @@ from pipeline_live.turn.events import (
     StartUserTurn,
 )
 
-INTO_THE_ANSWER_MS = 4000
+INTO_THE_ANSWER_MS = 5000
 """How much of an answer is heard before it is interrupted."""
 ANSWER_WITHIN_MS = 15_000
 _PAUSE_MS = 700
