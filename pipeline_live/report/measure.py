@@ -148,12 +148,16 @@ def _onset(record: CallRecord, user: tuple[Segment, ...], at_ms: int) -> int | N
     clip = _latest((clip.onset_ms for clip in record.clips), at_ms)
     if clip is not None:
         return clip
-    heard = _latest(record.speech_onset_ms, at_ms)
+    # The server may decide before the local VAD is sure; the latter's word then comes later.
+    heard = _latest(record.speech_onset_ms, at_ms + SAME_ONSET_MS)
     if heard is None:
         return None
     near = [s.start_ms for s in user if abs(s.start_ms - heard) <= SAME_ONSET_MS]
+    begun = [start for start in near if start <= at_ms]
+    if begun:
+        return min(begun, key=lambda start: abs(start - heard))
     # Far from every energy onset (speech out of steady noise) the VAD's word is the best there is.
-    return min(near, key=lambda start: abs(start - heard), default=heard)
+    return heard if heard <= at_ms else None
 
 
 def _stop_request(record: CallRecord, at_ms: int) -> int:

@@ -123,6 +123,18 @@ def test_planted(
             3000,
             3000,
         ),
+        (
+            "the server was faster, and the VAD places the onset after its decision",
+            Call().user(3000, 4000).interrupted(3200, source="server").speech(3600, 3280),
+            3000,
+            3000,
+        ),
+        (
+            "somebody spoke soon after a phantom",
+            Call().user(3300, 4000).interrupted(3200, source="server").speech(3500, 3320),
+            None,
+            None,
+        ),
         ("a phantom", Call().user(7000, 8000).interrupted(3200, source="server"), None, None),
         (
             "stop counts from its request, whoever speaks",
