@@ -19,6 +19,7 @@ from pipeline_live.errors import AudioFormatError
 BYTES_PER_SAMPLE = 2
 INPUT_RATE = 16_000
 OUTPUT_RATE = 24_000
+FADE_MS = 5
 
 Samples = npt.NDArray[np.int16]
 
@@ -58,6 +59,32 @@ def to_pcm(samples: npt.NDArray[np.floating] | Samples) -> bytes:
     if np.issubdtype(samples.dtype, np.floating):
         samples = np.clip(np.rint(samples * 32767.0), -32768, 32767).astype(np.int16)
     return samples.astype("<i2", copy=False).tobytes()
+
+
+def faded_in(pcm: bytes, rate: int) -> bytes:
+    """Mono ``pcm`` with its first 5 ms rising from nothing, so that it begins without a click."""
+    samples = to_array(pcm).astype(np.float64)
+    rise = _ramp(rate)[: len(samples)]
+    samples[: len(rise)] *= rise
+    return to_pcm(samples.astype(np.int16))
+
+
+def faded_out(pcm: bytes, rate: int) -> bytes:
+    """The first 5 ms of mono ``pcm``, falling to nothing."""
+    samples = to_array(pcm[: bytes_of(ms_to_samples(FADE_MS, rate))])
+    return to_pcm((samples * _ramp(rate)[::-1][: len(samples)]).astype(np.int16))
+
+
+def decay(pcm: bytes, rate: int) -> bytes:
+    """5 ms that fall from the last sample of ``pcm`` to nothing, for sound that was cut there."""
+    last = int(to_array(pcm[-BYTES_PER_SAMPLE:])[0]) if pcm else 0
+    return to_pcm((last * _ramp(rate)[::-1]).astype(np.int16))
+
+
+def _ramp(rate: int) -> npt.NDArray[np.float64]:
+    """From nearly 0 to nearly 1 within 5 ms."""
+    steps = ms_to_samples(FADE_MS, rate)
+    return np.arange(1, steps + 1) / (steps + 1)
 
 
 def chunks(pcm: bytes, size: int) -> Iterator[bytes]:

@@ -4,6 +4,13 @@ Loading this package loads Pipecat and checks its version.
 """
 
 from pipeline_live.processors import compatibility
+from pipeline_live.processors.frames import (
+    InterruptionReportFrame,
+    PlayoutHeldFrame,
+    PlayoutResumedFrame,
+    SpeechDismissedFrame,
+    SpeechSuspectedFrame,
+)
 from pipeline_live.processors.mic import MicSource
 from pipeline_live.processors.playback import Playback
 from pipeline_live.processors.service import GeminiLiveService, GeminiLiveVertexService
@@ -17,9 +24,14 @@ __all__ = [
     "FileSink",
     "GeminiLiveService",
     "GeminiLiveVertexService",
+    "InterruptionReportFrame",
     "MicSource",
     "Playback",
+    "PlayoutHeldFrame",
+    "PlayoutResumedFrame",
     "SileroVAD",
+    "SpeechDismissedFrame",
+    "SpeechSuspectedFrame",
     "local_turns",
     "server_turns",
 ]

@@ -58,3 +58,13 @@ async def seed_again(service: GeminiLiveLLMService) -> None:
     """Give a fresh session, which remembers nothing, the conversation so far."""
     if service._context is not None:
         await service._create_initial_response(for_reconnect=True)
+
+
+def add_event(service: GeminiLiveLLMService, name: str) -> None:
+    """Let people put handlers on an event of ours; Pipecat has this for subclasses only."""
+    service._register_event_handler(name)
+
+
+async def raise_event(service: GeminiLiveLLMService, name: str, *given: object) -> None:
+    """Call the handlers of an event of ours."""
+    await service._call_event_handler(name, *given)

@@ -17,21 +17,36 @@ from typing import Any
 from loguru import logger
 from pipecat.frames.frames import (
     CancelFrame,
+    EndFrame,
     Frame,
     InterruptionFrame,
     OutputAudioRawFrame,
     StartFrame,
+    StopFrame,
     SystemFrame,
     TTSAudioRawFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.transports.base_output import BaseOutputTransport
 
-from pipeline_live.audio import bytes_of, ms_to_samples, samples_of
+from pipeline_live.audio import (
+    FADE_MS,
+    bytes_of,
+    faded_in,
+    faded_out,
+    ms_to_samples,
+    samples_of,
+)
 from pipeline_live.processors import tags
 from pipeline_live.session import Call
 from pipeline_live.turn import Reply
-from pipeline_live.turn.events import Action, FlushPlayout, PlayoutAdvanced
+from pipeline_live.turn.events import (
+    Action,
+    FlushPlayout,
+    HoldPlayout,
+    PlayoutAdvanced,
+    ResumePlayout,
+)
 
 MAX_WAITING_BYTES = 28_800_000
 """Sound that may wait here, 10 minutes; beyond it the service is held back, nothing is dropped."""
@@ -54,6 +69,8 @@ class Playback(FrameProcessor):
 
     Passes through: system frames and everything upstream at once; other frames in their order with
     the sound, so that words leave with the audio that they belong to. Adds: nothing. Order: kept.
+    While the call holds it: nothing that is interruptible is released, nothing is lost, and the
+    sound fades out and in over 5 ms; it goes on at the sample where it stopped.
     On interruption: what waits is thrown away at once, but not frames that are uninterruptible; the
     sound of a dead reply is dropped at release by its tag, however late it comes.
 
@@ -77,6 +94,9 @@ class Playback(FrameProcessor):
         self._released = 0  # samples of that reply that were released
         self._unheard: deque[tuple[float, int, int]] = deque()  # heard at, reply, samples
         self._on_the_way = tags.OnTheWay()
+        self._held = False
+        self._fade_out = False  # the sound that was held is still to be faded out
+        self._fade_in = False  # the next sound goes on where a fade began
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Let pass what is not speech, queue what is; never wait for time to pass."""
@@ -101,14 +121,23 @@ class Playback(FrameProcessor):
         await self._stop()
 
     def perform(self, action: Action, at_ms: int) -> None:
-        """Be the call's hand: silence the replies that it flushes, without waiting for a frame.
+        """Be the call's hand: hold, resume and flush at once, without waiting for a frame.
 
         The InterruptionFrame that follows would take the rest as well; taken together, nothing
         that stood behind the sound (the reply's end, for one) gets out before that frame.
         """
-        if isinstance(action, FlushPlayout):
-            self._flush_all()
-            self._on_the_way.empty_the_dead()
+        match action:
+            case HoldPlayout():
+                self._hold()
+            case ResumePlayout():
+                self._resume()
+            case FlushPlayout():
+                if not self._held:
+                    self._tell_silence(0)
+                self._flush_all()
+                self._on_the_way.empty_the_dead()
+            case _:
+                pass
 
     # --- start and stop ------------------------------------------------------------------------
 
@@ -151,6 +180,8 @@ class Playback(FrameProcessor):
     # --- the queue -----------------------------------------------------------------------------
 
     async def _queue(self, frame: Frame) -> None:
+        if isinstance(frame, EndFrame | StopFrame):
+            self._resume()  # it stands behind the sound, which is played to its end
         reply = tags.reply_of(frame)
         if reply is not None and reply.dead and frame.interruptible:
             return
@@ -187,14 +218,54 @@ class Playback(FrameProcessor):
             self._unheard.clear()
         self._waiting = kept
         self._waiting_bytes = sum(waiting.size for waiting in kept)
+        self._held = self._fade_out = self._fade_in = False
         self._room.set()
         self._news.set()
+
+    # --- holding -------------------------------------------------------------------------------
+
+    def _hold(self) -> None:
+        self._held = True
+        self._fade_out = self._free_at > asyncio.get_running_loop().time()
+        self._tell_silence(FADE_MS if self._fade_out else 0)
+        self._news.set()
+
+    def _resume(self) -> None:
+        self._held = self._fade_out = False
+        self._news.set()
+
+    def _tell_silence(self, fade_ms: int) -> None:
+        """Tell the call when the last sample that was released will have been played."""
+        if self._call is not None:
+            left = max(0.0, self._free_at - asyncio.get_running_loop().time())
+            self._call.fall_silent(self._call.now_ms() + int(left * 1000) + fade_ms)
+
+    async def _release_fade(self) -> None:
+        """Push 5 ms of the sound that comes next, falling to nothing, in a chunk of its own.
+
+        It counts as not played: the same samples come again, rising, when playout goes on.
+        """
+        self._fade_out = False
+        waiting = next((waiting for waiting in self._waiting if waiting.sound), None)
+        if waiting is None or not waiting.sound or waiting.reply is not self._releasing:
+            return
+        size = bytes_of(ms_to_samples(self._chunk_ms, waiting.rate))
+        fade = faded_out(bytes(waiting.sound[:size]), waiting.rate)
+        self._fade_in = True
+        self._advance(self._chunk_ms / 1000)
+        await self._push_piece(waiting, fade.ljust(size, b"\0"))
+
+    def _is_held_back(self) -> bool:
+        return self._held and self._waiting[0].frame.interruptible
 
     # --- the pump ------------------------------------------------------------------------------
 
     async def _run(self) -> None:
         while True:
             self._report()
+            if self._fade_out:
+                await self._release_fade()
+                continue
             wait = self._time_to_wait()
             if wait is None or wait > 0:
                 await self._sleep(wait)
@@ -204,7 +275,7 @@ class Playback(FrameProcessor):
     def _time_to_wait(self) -> float | None:
         """Seconds until something is to be done; None when nothing is."""
         now = asyncio.get_running_loop().time()
-        if self._waiting:
+        if self._waiting and not self._is_held_back():
             return self._free_at - self._lead_ms / 1000 - now
         if self._unheard:
             return max(0.001, self._unheard[0][0] - now)
@@ -241,6 +312,12 @@ class Playback(FrameProcessor):
                 self._releasing, self._released = waiting.reply, 0
             self._released += samples_of(piece)
             self._unheard.append((self._free_at, waiting.reply.number, self._released))
+        if self._fade_in:
+            self._fade_in = False
+            piece = faded_in(piece, waiting.rate)
+        await self._push_piece(waiting, piece)
+
+    async def _push_piece(self, waiting: _Waiting, piece: bytes) -> None:
         cut = _piece_of(waiting.frame, piece)
         self._on_the_way.add(cut)
         await self.push_frame(cut)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from dataclasses import replace
 from typing import Any, Literal
 
 from loguru import logger
@@ -20,6 +21,7 @@ from pipecat.frames.frames import (
     StartFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
+    UserMuteStartedFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
@@ -29,8 +31,15 @@ from pipecat.services.google.gemini_live.vertex.llm import GeminiLiveVertexLLMSe
 
 from pipeline_live.audio import mono, samples_of
 from pipeline_live.errors import ConnectionFailed, UsageError
-from pipeline_live.processors import compatibility, tags
+from pipeline_live.processors import compatibility, tags, telemetry
 from pipeline_live.processors.facade import ServiceClient
+from pipeline_live.processors.frames import (
+    InterruptionReportFrame,
+    PlayoutHeldFrame,
+    PlayoutResumedFrame,
+    SpeechDismissedFrame,
+    SpeechSuspectedFrame,
+)
 from pipeline_live.processors.playback import Playback
 from pipeline_live.processors.turns import (
     LiveServiceMetadataFrame,
@@ -38,21 +47,29 @@ from pipeline_live.processors.turns import (
     UserTurnStopProposed,
     strategies,
 )
-from pipeline_live.session import Call, EarsPolicy, Timeline
+from pipeline_live.session import Call, EarsPolicy, InterruptionReport, Timeline
 from pipeline_live.turn import Floor, Reply, TurnPolicy
 from pipeline_live.turn.events import (
     Action,
+    AnnounceDismissal,
+    AnnounceSuspicion,
     EndUserTurn,
     FlushPlayout,
+    HoldPlayout,
+    ReportFalseAlarm,
+    ReportInterruption,
     SpeechEnded,
     SpeechStarted,
     StartUserTurn,
 )
-from pipeline_live.turn.machine import User
+from pipeline_live.turn.machine import BargeIn, User
 from pipeline_live.vad import warm_up
 
-MAX_PROPOSALS = 64
-"""User turn changes that wait to be broadcast; more than that at once would be a bug."""
+MAX_NEWS = 256
+"""Frames that wait to be broadcast; more than that at once would be a bug."""
+
+
+_News = tuple[type[Frame], dict[str, Any]]
 
 
 class _Live(GeminiLiveLLMService):
@@ -69,7 +86,7 @@ class _Live(GeminiLiveLLMService):
         timeline: Timeline | None = None,
         local_speech: bool = True,
         ears: EarsPolicy | None = None,
-        policy: TurnPolicy | None = None,
+        policy: TurnPolicy | Literal["hold", "cut", "off"] = "hold",
         **kwargs: Any,
     ) -> None:
         settings, settings_floor = _without_floor(settings)
@@ -82,16 +99,18 @@ class _Live(GeminiLiveLLMService):
         self._call = Call(
             floor=agreed,
             ears=(ears or EarsPolicy()) if local_speech else None,
-            policy=policy,
+            policy=_policy(policy, agreed),
             timeline=timeline,
         )
         self._muted = bool(kwargs.get("start_audio_paused"))
         self._spoken: Reply | None = None
         self._on_the_way = tags.OnTheWay()
-        self._proposals: asyncio.Queue[bool] = asyncio.Queue(MAX_PROPOSALS)
-        self._proposing: asyncio.Task[None] | None = None
+        self._news: asyncio.Queue[_News] = asyncio.Queue(MAX_NEWS)
+        self._telling: asyncio.Task[None] | None = None
         self._others_decide = False
+        self._traced = False
         super().__init__(settings=settings, params=params, **kwargs)
+        compatibility.add_event(self, "on_interruption")
 
     @property
     def call(self) -> Call:
@@ -115,20 +134,23 @@ class _Live(GeminiLiveLLMService):
     def set_audio_input_paused(self, paused: bool) -> None:
         """Mute or unmute the microphone; what is said meanwhile is kept nowhere."""
         self._muted = paused
+        if paused:
+            self._call.mute()
         super().set_audio_input_paused(paused)
 
     async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
         """Load the ears and connect."""
         warm_up()
         self._call.attach(self)
+        self._traced = setup.enable_tracing
         await super().setup(setup)
-        self._proposing = self.create_task(self._propose())
+        self._telling = self.create_task(self._tell_news())
 
     async def cleanup(self) -> None:
         """Let go of the call."""
-        if self._proposing is not None:
-            await self.cancel_task(self._proposing)
-            self._proposing = None
+        if self._telling is not None:
+            await self.cancel_task(self._telling)
+            self._telling = None
         await super().cleanup()
         self._call.detach(self)
         self._call.end()
@@ -148,6 +170,8 @@ class _Live(GeminiLiveLLMService):
                 self._listen(frame)
             case UserStartedSpeakingFrame() | UserStoppedSpeakingFrame():
                 self._follow(started=isinstance(frame, UserStartedSpeakingFrame))
+            case UserMuteStartedFrame():
+                self._call.mute()
             case EndFrame() | CancelFrame():
                 self._client.microphone.forget()
             case _:
@@ -214,16 +238,44 @@ class _Live(GeminiLiveLLMService):
     # --- the call's hand in the pipeline -------------------------------------------------------
 
     def perform(self, action: Action, at_ms: int) -> None:
-        """Propose user turns to the aggregator; take dead sound out of frames on their way."""
-        if isinstance(action, FlushPlayout):
-            self._on_the_way.empty_the_dead()
-        elif isinstance(action, StartUserTurn | EndUserTurn):
-            self._proposals.put_nowait(isinstance(action, StartUserTurn))
+        """Tell the pipeline what was decided; take dead sound out of frames on their way."""
+        match action:
+            case FlushPlayout():
+                self._on_the_way.empty_the_dead()
+            case StartUserTurn():
+                self._tell(UserTurnStartProposed)
+            case EndUserTurn():
+                self._tell(UserTurnStopProposed)
+            case AnnounceSuspicion(onset_ms=onset_ms):
+                self._tell(SpeechSuspectedFrame, onset_ms=onset_ms)
+            case AnnounceDismissal():
+                self._tell(SpeechDismissedFrame)
+            case HoldPlayout():
+                self._tell(PlayoutHeldFrame)
+            case ReportFalseAlarm(onset_ms=onset_ms, held_for_ms=held_for_ms, expired=expired):
+                fields = {"onset_ms": onset_ms, "held_for_ms": held_for_ms, "expired": expired}
+                self._tell(PlayoutResumedFrame, **fields)
+            case ReportInterruption():
+                self._tell(InterruptionReportFrame, report=self._call.interruption)
+            case _:
+                pass
 
-    async def _propose(self) -> None:
+    def _tell(self, kind: type[Frame], **fields: Any) -> None:
+        self._news.put_nowait((kind, fields))
+
+    async def _tell_news(self) -> None:
         while True:
-            started = await self._proposals.get()
-            await self.broadcast_frame(UserTurnStartProposed if started else UserTurnStopProposed)
+            kind, fields = await self._news.get()
+            await self.broadcast_frame(kind, **fields)
+            if kind is InterruptionReportFrame:
+                await self._measure(fields["report"])
+
+    async def _measure(self, report: InterruptionReport) -> None:
+        if self.metrics_enabled:
+            await self.push_frame(telemetry.metrics_frame(report, self.name))
+        if self._traced:
+            telemetry.record(report)
+        await compatibility.raise_event(self, "on_interruption", report)
 
     async def _on_fault(self, failure: ConnectionFailed) -> None:
         await self.push_error(str(failure), exception=failure, force_treat_as_permanent=True)
@@ -248,8 +300,9 @@ class GeminiLiveService(_Live):
     """Pipecat's ``GeminiLiveLLMService`` that is never wrong about whose turn it is.
 
     Constructor, ``Settings`` and behaviour are the base's, so changing one import is enough.
-    Passes through: what the base does. Adds: user turn proposals on both floors; every frame of a
-    reply is tagged with it. Order: the base's, without anything of a reply after its interruption.
+    Passes through: what the base does. Adds: user turn proposals on both floors, the frames of
+    ``pipeline_live.processors.frames``, metrics of each interruption, and the event
+    ``on_interruption(service, report)``; every frame of a reply is tagged with it. Order: the base's, without anything of a reply after its interruption.
     On interruption, from wherever: nothing of the reply follows, the next reply comes whole.
 
     Args:
@@ -259,11 +312,14 @@ class GeminiLiveService(_Live):
         local_speech: Let the user's speech, as heard here, interrupt a reply before the server
             says so. Off, for example, for open loudspeakers without echo cancellation.
         ears: Thresholds of the local ears.
-        policy: The waits of the turn machine.
+        policy: What the user's speech, as heard here, does to a reply: ``"hold"`` (suspected speech
+            holds it, confirmed speech ends it), ``"cut"`` (confirmed speech ends it) or ``"off"``
+            (as in Pipecat: on the server floor only the server ends a reply, on the local floor
+            confirmed speech); or a ``TurnPolicy``, for the waits as well.
         **kwargs: Everything that ``GeminiLiveLLMService`` takes.
 
     Raises:
-        UsageError: ``floor`` contradicts the VAD settings or ``local_speech``.
+        UsageError: ``floor`` contradicts the VAD settings or ``local_speech``; no such policy.
     """
 
 
@@ -284,6 +340,17 @@ def _without_floor(options: Any) -> tuple[Any, Floor | None]:
     options = copy.copy(options)
     options.vad = vad.model_copy(update={"disabled": None})
     return options, Floor.LOCAL if disabled else Floor.SERVER
+
+
+def _policy(policy: TurnPolicy | str, floor: Floor) -> TurnPolicy:
+    if isinstance(policy, str):
+        if policy not in tuple(BargeIn):
+            known = ", ".join(repr(known.value) for known in BargeIn)
+            raise UsageError(f"policy={policy!r} is not known; use {known} or a TurnPolicy")
+        policy = TurnPolicy(barge_in=BargeIn(policy))
+    if policy.barge_in is BargeIn.OFF and floor is Floor.LOCAL:
+        return replace(policy, barge_in=BargeIn.CUT)
+    return policy
 
 
 def _agreed_floor(*wishes: Floor | None) -> Floor:

@@ -16,6 +16,7 @@ from pipecat.transports.base_transport import TransportParams
 from pipeline_live.audio import (
     OUTPUT_RATE,
     Resampler,
+    decay,
     mono,
     ms_to_samples,
     resample,
@@ -165,8 +166,11 @@ class _StereoTrack:
         self._flush(self._mic_at - ms_to_samples(_SETTLE_MS, self.rate))
 
     def play(self, pcm: bytes, at: int) -> None:
-        """Sound of the bot that is heard from sample ``at`` on."""
-        self._lay(self._right, pcm, at)
+        """Sound of the bot that is heard from sample ``at`` on.
+
+        It ends without a click: the decay at its end stands until more follows.
+        """
+        self._lay(self._right, pcm + decay(pcm, self.rate), at)
         self._flush(at - ms_to_samples(_SETTLE_MS, self.rate))
 
     def close(self, end: int) -> None:

@@ -7,6 +7,16 @@ from pipeline_live.session.call import Call, Hand
 from pipeline_live.session.client import LiveClient
 from pipeline_live.session.ears import Ears, EarsPolicy
 from pipeline_live.session.live_session import LiveSession
+from pipeline_live.session.report import InterruptionReport
 from pipeline_live.session.timeline import Timeline
 
-__all__ = ["Call", "Ears", "EarsPolicy", "Hand", "LiveClient", "LiveSession", "Timeline"]
+__all__ = [
+    "Call",
+    "Ears",
+    "EarsPolicy",
+    "Hand",
+    "InterruptionReport",
+    "LiveClient",
+    "LiveSession",
+    "Timeline",
+]

@@ -10,14 +10,18 @@ import asyncio
 from collections import deque
 from typing import Protocol
 
-from pipeline_live.session.ears import Ears, EarsPolicy, Heard
+from pipeline_live.session.ears import Ears, EarsPolicy, Heard, Verdict
+from pipeline_live.session.report import InterruptionReport
 from pipeline_live.session.timeline import Timeline
 from pipeline_live.turn.events import (
     Action,
     Fact,
     ReportAnomaly,
+    ReportInterruption,
+    SpeechDismissed,
     SpeechEnded,
     SpeechStarted,
+    SpeechSuspected,
     StopRequested,
     TimeReached,
 )
@@ -60,6 +64,9 @@ class Call:
         self.machine = TurnMachine(policy, self.ledger)
         self.ears = Ears(ears) if ears is not None else None
         self._hands: list[Hand] = []
+        self._silent_ms: int | None = None
+        self.interruption: InterruptionReport | None = None
+        """The last interruption; a hand that performs ``ReportInterruption`` finds it here."""
         self._epoch: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._facts: deque[Fact] = deque()
@@ -101,6 +108,8 @@ class Call:
                 self.timeline.fact(fact)
                 for action in self.machine.handle(fact):
                     self.timeline.action(action, fact.at_ms)
+                    if isinstance(action, ReportInterruption):
+                        self.interruption = self._report_of(action, fact.at_ms)
                     for hand in tuple(self._hands):
                         hand.perform(action, fact.at_ms)
                     done.append(action)
@@ -119,6 +128,11 @@ class Call:
         if self.ears is not None:
             self._tell(self.ears.judge(windows, samples, rate))
 
+    def mute(self) -> None:
+        """The microphone was muted: whatever was being said is over, as far as we can know."""
+        if self.ears is not None:
+            self._tell(self.ears.deafen())
+
     def stop(self, *, announce: bool = True) -> None:
         """Silence the bot now, whatever the server still sends.
 
@@ -126,6 +140,11 @@ class Call:
             announce: Also tell whoever receives from the session; False when they know.
         """
         self.apply(StopRequested(self.now_ms(), announce))
+
+    def fall_silent(self, at_ms: int) -> None:
+        """A hand that plays says when, after a hold or a flush, its last sample will be over."""
+        self._silent_ms = at_ms
+        self.timeline.note("PlayoutSilent", self.now_ms(), silent_ms=at_ms)
 
     def heard_ms(self) -> int:
         """How much of the latest reply the user has heard by now, in milliseconds."""
@@ -145,13 +164,31 @@ class Call:
             self._timer.cancel()
             self._timer = None
 
-    def _tell(self, verdicts: list[Heard]) -> None:
-        for heard in verdicts:
+    def _report_of(self, action: ReportInterruption, at_ms: int) -> InterruptionReport:
+        return InterruptionReport(
+            reply=action.reply,
+            source=action.source,
+            onset_ms=action.onset_ms,
+            held_ms=action.held_ms,
+            decided_ms=at_ms,
+            flushed_ms=self.now_ms(),
+            silent_ms=self._silent_ms,
+            heard_ms=action.heard_ms,
+            heard_text=action.heard_text,
+        )
+
+    def _tell(self, told: list[Heard]) -> None:
+        for heard in told:
             now = self.now_ms()
-            if heard.started:
-                self.apply(SpeechStarted(now, now - heard.ago_ms))
-            else:
-                self.apply(SpeechEnded(now))
+            match heard.verdict:
+                case Verdict.SUSPECTED:
+                    self.apply(SpeechSuspected(now, now - heard.ago_ms))
+                case Verdict.DISMISSED:
+                    self.apply(SpeechDismissed(now))
+                case Verdict.STARTED:
+                    self.apply(SpeechStarted(now, now - heard.ago_ms))
+                case Verdict.ENDED:
+                    self.apply(SpeechEnded(now))
 
     def _arm(self) -> None:
         self.end()

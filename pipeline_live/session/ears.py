@@ -2,10 +2,16 @@
 
 Pure: sound in, verdicts out. Time is the microphone's own sample count, so the verdicts do not
 depend on how the sound is cut into pieces or how late a piece is handled.
+
+Two clocks run side by side. A *burst* is speech without a gap that matters: it is suspected at
+once, then confirmed when it lasts or dismissed when it does not. The *turn* starts with the first
+confirmed burst and ends with a longer silence; every burst within it is judged anew, so a user who
+pauses and goes on over a reply that began in between is heard.
 """
 
 from __future__ import annotations
 
+import enum
 from collections import deque
 from dataclasses import dataclass
 
@@ -17,19 +23,37 @@ from pipeline_live.vad import WINDOW_MS, SpeechDetector, Window
 class EarsPolicy:
     """When speech probability becomes speech.
 
+    The defaults were chosen on 67 real clips with a sure onset at three window alignments: speech
+    is suspected 55 ms after its onset in the median, 110 ms at the 95th percentile; every clip, the
+    single words "stop", "no" and "go" included, lasts long enough to be confirmed; a sigh, a
+    cleared throat or a door does not.
+
     Attributes:
         threshold: Probability at which a window counts as speech.
+        certain: Probability at which one window alone is suspicious.
         release: Probability under which a window counts as silence once the user speaks.
+        suspect_ms: Speech that is suspicious, in whole 32 ms windows.
         confirm_ms: Speech that is needed to be sure, in whole 32 ms windows.
-        bridge_ms: A gap up to this long inside those windows does not start the count again.
+        bridge_ms: A gap up to this long does not end a burst.
         end_ms: Silence after which the user has stopped.
     """
 
-    threshold: float = 0.5
+    threshold: float = 0.4
+    certain: float = 0.75
     release: float = 0.35
-    confirm_ms: int = 160
-    bridge_ms: int = 64
+    suspect_ms: int = 64
+    confirm_ms: int = 288
+    bridge_ms: int = 160
     end_ms: int = 700
+
+
+class Verdict(enum.StrEnum):
+    """What the ears make of what they hear."""
+
+    SUSPECTED = "suspected"
+    STARTED = "started"
+    DISMISSED = "dismissed"
+    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +61,11 @@ class Heard:
     """A verdict.
 
     Attributes:
-        started: True when speech started, False when it ended.
-        ago_ms: How long before the newest sample the speech began (or ended).
+        verdict: What it is.
+        ago_ms: How long before the newest sample the speech began (or, when it is over, ended).
     """
 
-    started: bool
+    verdict: Verdict
     ago_ms: int
 
 
@@ -58,11 +82,9 @@ class Ears:
         self._detector: SpeechDetector | None = None
         self._rate = INPUT_RATE
         self._position = 0
-        self._run_start: int | None = None
-        self._speech_windows = 0
-        self._quiet_windows = 0
+        self._burst: _Burst | None = None
         self._last_speech_end = 0
-        self._verdicts: deque[tuple[bool, int]] = deque()
+        self._verdicts: deque[tuple[Verdict, int]] = deque()
 
     def hear(self, pcm: bytes, rate: int) -> list[Heard]:
         """Listen to the next piece of mono s16le sound at ``rate`` Hz.
@@ -83,43 +105,74 @@ class Ears:
         """
         if rate != self._rate:
             self._rate, self._position = rate, 0
-            self._run_start, self._last_speech_end = None, 0
+            self._last_speech_end = 0
+            self._end_burst(0)
         self._position += samples
         for window in windows:
             self._take(window)
-        verdicts = [
-            Heard(started, samples_to_ms(max(0, self._position - at), self._rate))
-            for started, at in self._verdicts
+        return self._told()
+
+    def deafen(self) -> list[Heard]:
+        """Stop listening until the next sound, for a microphone that was muted in mid-speech."""
+        self._end_burst(self._position)
+        if self.speaking:
+            self.speaking = False
+            self._verdicts.append((Verdict.ENDED, self._position))
+        return self._told()
+
+    def _told(self) -> list[Heard]:
+        told = [
+            Heard(verdict, samples_to_ms(max(0, self._position - at), self._rate))
+            for verdict, at in self._verdicts
         ]
         self._verdicts.clear()
-        return verdicts
+        return told
 
     def _take(self, window: Window) -> None:
-        if self.speaking:
-            self._take_while_speaking(window)
-        else:
-            self._take_while_quiet(window)
-
-    def _take_while_quiet(self, window: Window) -> None:
-        if window.probability < self.policy.threshold:
-            self._quiet_windows += 1
-            if self._quiet_windows * WINDOW_MS > self.policy.bridge_ms:
-                self._run_start, self._speech_windows = None, 0
-            return
-        self._quiet_windows = 0
-        if self._run_start is None:
-            self._run_start = window.end_sample - WINDOW_MS * self._rate // 1000
-        self._speech_windows += 1
-        if self._speech_windows * WINDOW_MS >= self.policy.confirm_ms:
-            self.speaking = True
+        loud = window.probability >= self.policy.threshold
+        goes_on = self.speaking and window.probability >= self.policy.release
+        burst = self._burst
+        if loud or (goes_on and burst is not None and burst.confirmed):
+            self._speech(window)
+        elif burst is not None:
+            burst.quiet_ms += WINDOW_MS
+            if burst.quiet_ms > self.policy.bridge_ms:
+                self._end_burst(window.end_sample)
+        if goes_on:
             self._last_speech_end = window.end_sample
-            self._verdicts.append((True, self._run_start))
-            self._run_start, self._speech_windows = None, 0
+        elif self.speaking:
+            quiet = window.end_sample - self._last_speech_end
+            if quiet * 1000 >= self.policy.end_ms * self._rate:
+                self.speaking = False
+                self._verdicts.append((Verdict.ENDED, self._last_speech_end))
 
-    def _take_while_speaking(self, window: Window) -> None:
-        if window.probability >= self.policy.release:
+    def _speech(self, window: Window) -> None:
+        if self._burst is None:
+            self._burst = _Burst(window.end_sample - WINDOW_MS * self._rate // 1000)
+        burst = self._burst
+        burst.speech_ms += WINDOW_MS
+        burst.quiet_ms = 0
+        certain = window.probability >= self.policy.certain
+        if not burst.suspected and (certain or burst.speech_ms >= self.policy.suspect_ms):
+            burst.suspected = True
+            self._verdicts.append((Verdict.SUSPECTED, burst.start))
+        if not burst.confirmed and burst.speech_ms >= self.policy.confirm_ms:
+            burst.confirmed = self.speaking = True
             self._last_speech_end = window.end_sample
-        elif (window.end_sample - self._last_speech_end) * 1000 >= self.policy.end_ms * self._rate:
-            self.speaking = False
-            self._quiet_windows = 0
-            self._verdicts.append((False, self._last_speech_end))
+            self._verdicts.append((Verdict.STARTED, burst.start))
+
+    def _end_burst(self, at: int) -> None:
+        burst, self._burst = self._burst, None
+        if burst is not None and burst.suspected and not burst.confirmed:
+            self._verdicts.append((Verdict.DISMISSED, at))
+
+
+@dataclass(slots=True)
+class _Burst:
+    """Speech without a gap that matters. ``start`` is a position in the microphone's samples."""
+
+    start: int
+    speech_ms: int = 0
+    quiet_ms: int = 0
+    suspected: bool = False
+    confirmed: bool = False

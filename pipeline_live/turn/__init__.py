@@ -1,6 +1,6 @@
 """Whose turn it is: facts in, actions out. Pure: no asyncio, no clock, no logging."""
 
-from pipeline_live.turn.machine import Floor, TurnMachine, TurnPolicy
+from pipeline_live.turn.machine import BargeIn, Floor, TurnMachine, TurnPolicy
 from pipeline_live.turn.playout import PlayoutLedger, Reply
 
-__all__ = ["Floor", "PlayoutLedger", "Reply", "TurnMachine", "TurnPolicy"]
+__all__ = ["BargeIn", "Floor", "PlayoutLedger", "Reply", "TurnMachine", "TurnPolicy"]

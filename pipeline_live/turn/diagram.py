@@ -11,18 +11,19 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline_live.turn.machine import GATE, USER, Gate, Row, User
+from pipeline_live.turn.machine import GATE, HOLD, USER, Gate, Playout, Row, User
 
 
 def mermaid() -> str:
-    """Both regions as one Mermaid state diagram, one arrow per pair of states."""
+    """All regions as one Mermaid state diagram, one arrow per pair of states."""
     lines = ["stateDiagram-v2"]
     lines += _region("Gate", Gate.IDLE, GATE)
     lines += _region("Floor", User.QUIET, USER)
+    lines += _region("Hold", Playout.PLAYING, HOLD)
     return "\n".join(lines)
 
 
-def _region(title: str, start: Gate | User, table: Mapping[Any, Row]) -> list[str]:
+def _region(title: str, start: Gate | User | Playout, table: Mapping[Any, Row]) -> list[str]:
     arrows: dict[tuple[str, str], list[str]] = defaultdict(list)
     for (state, fact), row in table.items():
         arrows[state.value, row.to.value].append(fact.__name__)

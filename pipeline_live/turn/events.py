@@ -115,8 +115,24 @@ class ToolCalled(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechSuspected(Fact):
+    """The local ears heard something that may be speech; started or dismissed will follow.
+
+    Attributes:
+        onset_ms: Call time at which it began.
+    """
+
+    onset_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechDismissed(Fact):
+    """What was suspected did not last: a cough, a click, a breath."""
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechStarted(Fact):
-    """The local ears are sure that the user speaks.
+    """The local ears are sure that the user speaks; within a turn again after each pause.
 
     Attributes:
         onset_ms: Call time at which the speech began.
@@ -169,6 +185,11 @@ class BoundaryAssumed(Fact):
     """Raised by the machine itself: the end of a dead reply is taken for granted."""
 
 
+@dataclass(frozen=True, slots=True)
+class HoldExpired(Fact):
+    """Raised by the machine itself: playout was held as long as it may be."""
+
+
 CONTENT = (AudioReceived, TranscriptReceived, ContentReceived)
 
 
@@ -204,6 +225,28 @@ class FlushPlayout(Action):
     """Silence now: throw away what waits to be played of these replies."""
 
     replies: tuple[Reply, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceSuspicion(Action):
+    """Tell that the user may have begun to speak, at call time ``onset_ms``."""
+
+    onset_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceDismissal(Action):
+    """Tell that it was nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPlayout(Action):
+    """Silence for now: keep what waits to be played, and what still comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePlayout(Action):
+    """Go on at the very sample where playout was held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,14 +300,33 @@ class ReportInterruption(Action):
     Attributes:
         reply: The reply's number.
         source: Who ended it.
+        onset_ms: Call time at which the user's speech began; None when no speech ended it.
+        held_ms: Call time at which playout was held before it was decided; None when it was not.
         heard_ms: How much of it the user heard.
         heard_text: The words of it that the user heard, as far as the transcript tells.
     """
 
     reply: int
     source: Source
+    onset_ms: int | None
+    held_ms: int | None
     heard_ms: int
     heard_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFalseAlarm(Action):
+    """Playout was held for nothing and goes on.
+
+    Attributes:
+        onset_ms: Call time at which the sound began that was no speech.
+        held_for_ms: How long playout was held.
+        expired: True when nothing was decided and the hold reached its limit.
+    """
+
+    onset_ms: int
+    held_for_ms: int
+    expired: bool
 
 
 @dataclass(frozen=True, slots=True)

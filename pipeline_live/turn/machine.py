@@ -1,10 +1,10 @@
 """The turn machine of a call: whose turn it is, and which audio may still be heard.
 
-Two rules. Everything that moves the machine stands in the two tables below; and the machine never
+Two rules. Everything that moves the machine stands in the three tables below; and the machine never
 looks at a clock: every fact carries its time, and ``deadline_ms`` says when to come back with
 ``TimeReached``.
 
-Theory of operation. The machine has two regions. The *gate* watches the model's reply. It is
+Theory of operation. The machine has three regions. The *gate* watches the model's reply. It is
 open while nothing is wrong: ``IDLE`` between replies, ``REPLYING`` while one arrives. Gemini Live
 sends no reply id, so once a reply was interrupted, what belongs to it can only be told by when it
 comes: the gate stays shut until the *boundary*. After our own decision (``SWALLOWING``: the server
@@ -16,7 +16,13 @@ for good, so each wait has a deadline, and a new answer that we know was asked f
 
 The *floor* region watches the user: ``QUIET`` or ``SPEAKING``.
 
-A fact without a row in a region's table leaves that region alone.
+The *hold* region watches playout: ``PLAYING`` or ``HELD``. Speech that is only suspected holds
+playout if there is something to play, which costs nothing if it was a cough: then it resumes at the
+very sample. Confirmed speech, the server's ``interrupted`` or a Stop ends the hold together with
+the reply. A hold has a limit, at which playout resumes by itself.
+
+A fact without a row in a region's table leaves that region alone; so does a fact that the policy
+tells to ignore (``BargeIn``).
 """
 
 from __future__ import annotations
@@ -29,7 +35,9 @@ from pipeline_live.turn.events import (
     CONTENT,
     Action,
     ActivityEnded,
+    AnnounceDismissal,
     AnnounceInterruption,
+    AnnounceSuspicion,
     AnswerRequested,
     AudioReceived,
     BoundaryAssumed,
@@ -43,15 +51,21 @@ from pipeline_live.turn.events import (
     Fact,
     FlushPlayout,
     GenerationCompleted,
+    HoldExpired,
+    HoldPlayout,
     IgnoreTurnComplete,
     InputTranscribed,
     Interrupted,
     PlayoutAdvanced,
     ReportAnomaly,
+    ReportFalseAlarm,
     ReportInterruption,
+    ResumePlayout,
     Source,
+    SpeechDismissed,
     SpeechEnded,
     SpeechStarted,
+    SpeechSuspected,
     StartReply,
     StartUserTurn,
     StopRequested,
@@ -75,6 +89,17 @@ class Floor(enum.StrEnum):
     """The program around us does: automatic VAD is off and it sends the activities itself."""
 
 
+class BargeIn(enum.StrEnum):
+    """What the user's speech, as heard here, does to a reply."""
+
+    HOLD = "hold"
+    """Suspected speech holds it, confirmed speech ends it."""
+    CUT = "cut"
+    """Confirmed speech ends it; nothing is held."""
+    OFF = "off"
+    """Nothing; only the server and the program end a reply."""
+
+
 class Gate(enum.StrEnum):
     """States of the gate."""
 
@@ -89,6 +114,13 @@ class User(enum.StrEnum):
 
     QUIET = "quiet"
     SPEAKING = "speaking"
+
+
+class Playout(enum.StrEnum):
+    """States of the hold region."""
+
+    PLAYING = "playing"
+    HELD = "held"
 
 
 class Do(enum.StrEnum):
@@ -108,18 +140,23 @@ class Do(enum.StrEnum):
     ABANDON = "abandon reply"
     START_USER_TURN = "start user turn"
     END_USER_TURN = "end user turn"
+    TELL_SUSPICION = "tell suspicion"
+    TELL_DISMISSAL = "tell dismissal"
+    HOLD = "hold playout"
+    RESUME = "resume playout"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row of a table: where to go, and what to do on the way."""
 
-    to: Gate | User
+    to: Gate | User | Playout
     do: tuple[Do, ...] = ()
 
 
 GateTable = Mapping[tuple[Gate, type[Fact]], Row]
 UserTable = Mapping[tuple[User, type[Fact]], Row]
+HoldTable = Mapping[tuple[Playout, type[Fact]], Row]
 
 _I, _R, _S, _C = Gate.IDLE, Gate.REPLYING, Gate.SWALLOWING, Gate.CLOSING
 
@@ -162,17 +199,34 @@ GATE: GateTable = {
 """The gate: (state, fact) → row."""
 
 USER: UserTable = {
+    (User.QUIET, SpeechSuspected): Row(User.QUIET, (Do.TELL_SUSPICION,)),
+    (User.QUIET, SpeechDismissed): Row(User.QUIET, (Do.TELL_DISMISSAL,)),
     (User.QUIET, SpeechStarted): Row(User.SPEAKING, (Do.START_USER_TURN,)),
+    (User.SPEAKING, SpeechSuspected): Row(User.SPEAKING, (Do.TELL_SUSPICION,)),
+    (User.SPEAKING, SpeechDismissed): Row(User.SPEAKING, (Do.TELL_DISMISSAL,)),
     (User.SPEAKING, SpeechEnded): Row(User.QUIET, (Do.END_USER_TURN,)),
 }
 """The floor: (state, fact) → row."""
 
+HOLD: HoldTable = {
+    (Playout.PLAYING, SpeechSuspected): Row(Playout.HELD, (Do.HOLD,)),
+    (Playout.HELD, SpeechDismissed): Row(Playout.PLAYING, (Do.RESUME,)),
+    (Playout.HELD, HoldExpired): Row(Playout.PLAYING, (Do.RESUME,)),
+    (Playout.HELD, SpeechStarted): Row(Playout.PLAYING),
+    (Playout.HELD, Interrupted): Row(Playout.PLAYING),
+    (Playout.HELD, StopRequested): Row(Playout.PLAYING),
+}
+"""The hold: (state, fact) → row. The gate ends what is held in the last three."""
+
 
 @dataclass(frozen=True, slots=True)
 class TurnPolicy:
-    """The waits of the gate, in milliseconds.
+    """What local speech may do, and the waits, in milliseconds.
 
     Attributes:
+        barge_in: What the user's speech, as heard here, does to a reply.
+        hold_limit_ms: How long playout is held without a decision. Pipecat counts the bot as silent
+            after 3 s without sound, and would start a new turn.
         closing_quiet_ms: After ``interrupted``, silence on the wire that stands for the missing
             ``turnComplete``. Measured on 3.8: 4 to 36 ms, nothing after it in 14 of 14 (recordings
             of frontier-on-cloud/gemini-live-stop-test; rasonyang/ai-native-callcenter); a new reply
@@ -185,6 +239,8 @@ class TurnPolicy:
             if the server has taken in a new question since the interruption.
     """
 
+    barge_in: BargeIn = BargeIn.HOLD
+    hold_limit_ms: int = 1500
     closing_quiet_ms: int = 400
     swallow_quiet_ms: int = 4000
     complete_slack_ms: int = 2000
@@ -209,7 +265,10 @@ class TurnMachine:
         self.ledger = ledger or PlayoutLedger()
         self.gate = Gate.IDLE
         self.user = User.QUIET
-        self.deadline_ms: int | None = None
+        self.playout = Playout.PLAYING
+        self._gate_deadline_ms: int | None = None
+        self._held_at_ms = 0
+        self._onset_ms: int | None = None  # of the speech that is heard or suspected right now
         self._reply: Reply | None = None
         self._count = 0
         self._on_wire = False  # a reply has begun whose turnComplete is still to come
@@ -225,6 +284,12 @@ class TurnMachine:
     def reply(self) -> Reply | None:
         """The reply that is arriving, or the last one that did."""
         return self._reply
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """When to come back with ``TimeReached``; None when nothing is waited for."""
+        deadlines = (self._gate_deadline_ms, self._hold_deadline_ms())
+        return min((at_ms for at_ms in deadlines if at_ms is not None), default=None)
 
     def handle(self, fact: Fact) -> list[Action]:
         """Take in one fact and return what to do, in order.
@@ -243,15 +308,18 @@ class TurnMachine:
             self._unconfirmed = False
             actions.append(SuppressInterrupted())
             return actions
-        gate_row = GATE.get((self.gate, type(fact)))
+        gate_row = None if self._is_ignored(fact) else GATE.get((self.gate, type(fact)))
         user_row = USER.get((self.user, type(fact)))
-        for row in (gate_row, user_row):
+        hold_row = HOLD.get((self.playout, type(fact))) if self._may_hold(fact) else None
+        for row in (gate_row, user_row, hold_row):
             for step in row.do if row else ():
                 self._perform(step, fact, actions)
         if gate_row and isinstance(gate_row.to, Gate):
             self._enter(gate_row.to, fact)
         if user_row and isinstance(user_row.to, User):
             self.user = user_row.to
+        if hold_row and isinstance(hold_row.to, Playout):
+            self.playout = hold_row.to
         return actions
 
     # --- what every fact changes, whatever the state -------------------------------------------
@@ -263,15 +331,16 @@ class TurnMachine:
             case PlayoutAdvanced(reply=number, samples=samples):
                 self.ledger.play(number, samples)
             case TimeReached(at_ms=at_ms):
-                if self.deadline_ms is not None and at_ms >= self.deadline_ms:
-                    self.deadline_ms = None
-                    what = f"no turnComplete for the interrupted reply while {self.gate}"
-                    actions.append(ReportAnomaly(what))
-                    actions += self._assume_boundary(at_ms)
+                self._time_reached(at_ms, actions)
+            case SpeechSuspected(onset_ms=onset_ms) | SpeechStarted(onset_ms=onset_ms):
+                self._onset_ms = onset_ms
             case AnswerRequested() | ActivityEnded() | InputTranscribed():
                 self._asked = self._turn_open = True
-            case SpeechEnded() | ToolCalled():
+            case ToolCalled():
                 self._turn_open = True
+            case SpeechEnded():
+                self._turn_open = True
+                self._onset_ms = None
             case ConnectionOpened():
                 self._boundaries_owed = 0
             case _ if isinstance(fact, CONTENT) and shut:
@@ -281,6 +350,31 @@ class TurnMachine:
                 else:
                     self._last_wire_ms = fact.at_ms
                     self._set_deadline()
+
+    def _time_reached(self, at_ms: int, actions: list[Action]) -> None:
+        hold_ms = self._hold_deadline_ms()
+        if hold_ms is not None and at_ms >= hold_ms:
+            actions += self.handle(HoldExpired(at_ms))
+        if self._gate_deadline_ms is not None and at_ms >= self._gate_deadline_ms:
+            self._gate_deadline_ms = None
+            what = f"no turnComplete for the interrupted reply while {self.gate}"
+            actions.append(ReportAnomaly(what))
+            actions += self._assume_boundary(at_ms)
+
+    def _hold_deadline_ms(self) -> int | None:
+        if self.playout is Playout.PLAYING:
+            return None
+        return self._held_at_ms + self.policy.hold_limit_ms
+
+    def _is_ignored(self, fact: Fact) -> bool:
+        return self.policy.barge_in is BargeIn.OFF and isinstance(fact, SpeechStarted)
+
+    def _may_hold(self, fact: Fact) -> bool:
+        """Only suspicion is subject to policy, and only what plays or is about to can be held."""
+        if not isinstance(fact, SpeechSuspected):
+            return True
+        audible = self.gate is Gate.REPLYING or bool(self.ledger.waiting())
+        return audible and self.policy.barge_in is BargeIn.HOLD
 
     def _assume_boundary(self, at_ms: int) -> list[Action]:
         if self._on_wire:
@@ -314,7 +408,7 @@ class TurnMachine:
                 self._last_wire_ms = fact.at_ms
             self._set_deadline()
         else:
-            self.deadline_ms = None
+            self._gate_deadline_ms = None
 
     def _set_deadline(self) -> None:
         quiet_ms = self.policy.swallow_quiet_ms
@@ -324,7 +418,7 @@ class TurnMachine:
         if self.gate is Gate.SWALLOWING and self._complete and self._reply is not None:
             end_ms = self.ledger.expected_end_ms(self._reply) or 0
             deadline = max(deadline, end_ms + self.policy.complete_slack_ms)
-        self.deadline_ms = deadline
+        self._gate_deadline_ms = deadline
 
     # --- steps of the rows ---------------------------------------------------------------------
 
@@ -370,6 +464,16 @@ class TurnMachine:
                 actions.append(StartUserTurn(fact.onset_ms))
             case Do.END_USER_TURN:
                 actions.append(EndUserTurn())
+            case Do.TELL_SUSPICION:
+                assert isinstance(fact, SpeechSuspected)
+                actions.append(AnnounceSuspicion(fact.onset_ms))
+            case Do.TELL_DISMISSAL:
+                actions.append(AnnounceDismissal())
+            case Do.HOLD:
+                self._held_at_ms = fact.at_ms
+                actions.append(HoldPlayout())
+            case Do.RESUME:
+                self._resume(fact, actions)
 
     def _start_reply(self, actions: list[Action]) -> None:
         self._count += 1
@@ -404,11 +508,25 @@ class TurnMachine:
             actions.append(FlushPlayout(tuple(doomed)))
             if source is Source.LOCAL_SPEECH or (isinstance(fact, StopRequested) and fact.announce):
                 actions.append(AnnounceInterruption())
+        elif self.playout is Playout.HELD:
+            actions.append(ResumePlayout())  # it was played to its end meanwhile
         if source is Source.SERVER:
             self._turn_open = True
+        onset_ms = None if source is Source.STOP else self._onset_ms
+        held_ms = self._held_at_ms if self.playout is Playout.HELD else None
         for reply in doomed:
             heard_ms, text = self.ledger.heard_ms(reply), self.ledger.heard_text(reply)
-            actions.append(ReportInterruption(reply.number, source, heard_ms, text))
+            actions.append(
+                ReportInterruption(reply.number, source, onset_ms, held_ms, heard_ms, text)
+            )
+
+    def _resume(self, fact: Fact, actions: list[Action]) -> None:
+        onset_ms = self._held_at_ms if self._onset_ms is None else self._onset_ms
+        expired = isinstance(fact, HoldExpired)
+        held_for_ms = fact.at_ms - self._held_at_ms
+        actions += [ResumePlayout(), ReportFalseAlarm(onset_ms, held_for_ms, expired)]
+        if not expired:
+            self._onset_ms = None
 
     def _end_turn(self, actions: list[Action], *, synthesized: bool) -> None:
         self._on_wire = False

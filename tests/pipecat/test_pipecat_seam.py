@@ -46,6 +46,12 @@ PRIVATE_METHODS: dict[str, dict[str, Any]] = {
     "_handle_interruption": {},
 }
 
+# As above, of every Pipecat object: its way of letting a subclass add an event.
+EVENT_METHODS: dict[str, str] = {
+    "_register_event_handler": "(self, event_name: str, sync: bool = False)",
+    "_call_event_handler": "(self, event_name: str, *args, **kwargs)",
+}
+
 # The public methods we override.
 REQUIRED = inspect.Parameter.empty
 OVERRIDDEN: dict[str, dict[str, Any]] = {
@@ -224,6 +230,12 @@ def test_private_method_has_the_expected_signature(name: str) -> None:
     """Red: the file of ours that touches private names has to follow."""
     assert _parameters(name) == PRIVATE_METHODS[name]
     assert inspect.iscoroutinefunction(getattr(GeminiLiveLLMService, name))
+
+
+@pytest.mark.parametrize("name", sorted(EVENT_METHODS))
+def test_event_method_has_the_expected_signature(name: str) -> None:
+    """Red: the file of ours that touches private names has to follow."""
+    assert str(inspect.signature(getattr(GeminiLiveLLMService, name))) == EVENT_METHODS[name]
 
 
 @pytest.mark.parametrize("name", sorted(OVERRIDDEN))

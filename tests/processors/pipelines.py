@@ -84,12 +84,16 @@ class Tap(FrameProcessor):
 
 
 @asynccontextmanager
-async def running(*processors: FrameProcessor, **params: Any) -> AsyncIterator[PipelineWorker]:
+async def running(
+    *processors: FrameProcessor, enable_metrics: bool = False, **params: Any
+) -> AsyncIterator[PipelineWorker]:
     """Run a pipeline for the length of a block, then end it."""
     worker = PipelineWorker(
         Pipeline(list(processors)),
         params=PipelineParams(
-            audio_in_sample_rate=16_000, audio_out_sample_rate=24_000, enable_metrics=False
+            audio_in_sample_rate=16_000,
+            audio_out_sample_rate=24_000,
+            enable_metrics=enable_metrics,
         ),
         cancel_on_idle_timeout=False,
         **params,

@@ -19,6 +19,7 @@ EVENTS = [
 ]
 VALUES = {
     "int": 7,
+    "int | None": 7,
     "str": "a secret",
     "bool": True,
     "Reply": Reply(3),

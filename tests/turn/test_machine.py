@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pipeline_live.turn import events as e
-from pipeline_live.turn.machine import GATE, USER, Do, Gate, TurnMachine, TurnPolicy, User
+from pipeline_live.turn.machine import (
+    GATE,
+    HOLD,
+    USER,
+    BargeIn,
+    Do,
+    Gate,
+    Playout,
+    TurnMachine,
+    TurnPolicy,
+    User,
+)
 
 FACTS = [
     kind
@@ -53,7 +64,7 @@ class Story:
 
 
 def test_every_row_leads_to_a_state_of_its_own_region_and_names_a_known_step():
-    for table, states in ((GATE, Gate), (USER, User)):
+    for table, states in ((GATE, Gate), (USER, User), (HOLD, Playout)):
         for (state, kind), row in table.items():
             assert isinstance(state, states)
             assert isinstance(row.to, states)
@@ -62,7 +73,7 @@ def test_every_row_leads_to_a_state_of_its_own_region_and_names_a_known_step():
 
 
 def test_every_step_of_the_tables_is_used_and_every_shut_state_can_be_left():
-    steps = {step for table in (GATE, USER) for row in table.values() for step in row.do}
+    steps = {step for table in (GATE, USER, HOLD) for row in table.values() for step in row.do}
     assert steps == set(Do)
     for shut in (Gate.SWALLOWING, Gate.CLOSING):
         for way_out in (e.TurnCompleted, e.BoundaryAssumed, e.ConnectionOpened, e.ConnectionLost):
@@ -240,7 +251,99 @@ def test_heard_words_follow_the_playout():
     assert (report.heard_ms, report.heard_text) == (2083, "one two")
 
 
+# --- hold and resume ---------------------------------------------------------------------------
+
+
+def test_suspected_speech_holds_and_dismissed_speech_resumes():
+    story = Story()
+    story(e.AudioReceived)
+    assert story(e.SpeechSuspected) == ["AnnounceSuspicion", "HoldPlayout"]
+    assert story(e.AudioReceived) == ["Deliver"], "what comes meanwhile is kept"
+    assert story(e.SpeechDismissed) == ["AnnounceDismissal", "ResumePlayout", "ReportFalseAlarm"]
+    assert story(e.SpeechDismissed) == ["AnnounceDismissal"]
+
+
+@pytest.mark.parametrize(
+    ("decision", "source"),
+    [
+        (e.SpeechStarted, e.Source.LOCAL_SPEECH),
+        (e.Interrupted, e.Source.SERVER),
+        (e.StopRequested, e.Source.STOP),
+    ],
+)
+def test_a_decision_ends_the_hold_together_with_the_reply(decision, source):
+    story = Story()
+    story(e.AudioReceived, after_ms=100)
+    story.at_ms = 1100
+    story.machine.handle(e.SpeechSuspected(1100, 1040))
+    kind = {"onset_ms": 1040} if decision is e.SpeechStarted else {}
+    actions = story.machine.handle(fact(decision, 1300, **kind))
+    assert "FlushPlayout" in names(actions)
+    assert "ResumePlayout" not in names(actions)
+    report = next(a for a in actions if isinstance(a, e.ReportInterruption))
+    assert report.source is source
+    assert report.onset_ms == (None if source is e.Source.STOP else 1040)
+    assert report.held_ms == 1100
+    assert story.machine.playout is Playout.PLAYING
+
+
+def test_a_hold_has_a_limit_and_speech_that_goes_on_still_ends_the_reply():
+    story = Story(TurnPolicy(hold_limit_ms=1500))
+    story(e.AudioReceived)
+    story(e.SpeechSuspected)
+    held_at = story.at_ms
+    assert story.machine.deadline_ms == held_at + 1500
+    actions = story.machine.handle(e.TimeReached(held_at + 1500))
+    assert names(actions) == ["ResumePlayout", "ReportFalseAlarm"]
+    assert actions[1] == e.ReportFalseAlarm(held_at, 1500, True)
+    story.at_ms = held_at + 1500
+    assert "FlushPlayout" in story(e.SpeechStarted)
+
+
+def test_nothing_is_held_when_nothing_plays():
+    story = Story()
+    assert story(e.SpeechSuspected) == ["AnnounceSuspicion"]
+    assert story(e.SpeechStarted) == ["StartUserTurn"]
+    assert story(e.SpeechEnded) == ["EndUserTurn"]
+
+
+def test_a_hold_of_a_reply_that_ended_meanwhile_is_let_go():
+    story = Story()
+    story.machine.ledger.attach_sink()
+    story(e.AudioReceived, samples=2400)
+    story(e.TurnCompleted)
+    assert story(e.SpeechSuspected) == ["AnnounceSuspicion", "HoldPlayout"]
+    story(e.PlayoutAdvanced, reply=1, samples=2400)
+    assert story(e.SpeechStarted) == ["ResumePlayout", "StartUserTurn"]
+
+
+def test_speech_within_a_user_turn_is_judged_anew_over_a_reply_that_began_in_a_pause():
+    story = Story()
+    story(e.SpeechStarted)
+    story(e.AudioReceived)
+    assert story(e.SpeechSuspected) == ["AnnounceSuspicion", "HoldPlayout"]
+    assert "FlushPlayout" in story(e.SpeechStarted)
+
+
+@pytest.mark.parametrize(
+    ("barge_in", "suspected", "started"),
+    [
+        (BargeIn.HOLD, ["HoldPlayout"], True),
+        (BargeIn.CUT, [], True),
+        (BargeIn.OFF, [], False),
+    ],
+)
+def test_the_policy_says_what_local_speech_may_do(barge_in, suspected, started):
+    story = Story(TurnPolicy(barge_in=barge_in))
+    story(e.AudioReceived)
+    assert story(e.SpeechSuspected) == ["AnnounceSuspicion", *suspected]
+    assert ("FlushPlayout" in story(e.SpeechStarted)) == started
+
+
 # --- promises, whatever happens ----------------------------------------------------------------
+
+
+RAISED = (e.BoundaryAssumed, e.HoldExpired, e.TimeReached)
 
 
 class Promises(RuleBasedStateMachine):
@@ -253,10 +356,11 @@ class Promises(RuleBasedStateMachine):
         self.dead: set[int] = set()
         self.started: list[int] = []
         self.open_turns = 0
+        self.held = False
         self.heard: dict[int, int] = {}
 
     @rule(
-        kind=st.sampled_from([k for k in FACTS if k not in (e.BoundaryAssumed, e.TimeReached)]),
+        kind=st.sampled_from([k for k in FACTS if k not in RAISED]),
         after_ms=st.sampled_from([0, 1, 20, 200, 500, 1500, 5000]),
         samples=st.integers(1, 50_000),
         reply=st.integers(1, 4),
@@ -284,7 +388,14 @@ class Promises(RuleBasedStateMachine):
                 case e.Deliver(reply=reply):
                     assert not reply.dead, "stale"
                     assert reply.number == self.started[-1]
+                case e.HoldPlayout():
+                    assert not self.held
+                    self.held = True
+                case e.ResumePlayout():
+                    assert self.held
+                    self.held = False
                 case e.FlushPlayout(replies=replies):
+                    self.held = False
                     assert all(reply.dead for reply in replies)
                     self.dead |= {reply.number for reply in replies}
                 case e.ReportInterruption(reply=number):
@@ -305,8 +416,12 @@ class Promises(RuleBasedStateMachine):
     def the_deadline_is_never_in_the_past_and_never_missing(self):
         deadline = self.machine.deadline_ms
         shut = self.machine.gate in (Gate.SWALLOWING, Gate.CLOSING)
-        assert (deadline is not None) == shut
+        assert (deadline is not None) == (shut or self.held)
         assert deadline is None or deadline > self.at_ms
+
+    @invariant()
+    def playout_is_held_exactly_while_the_machine_thinks_so(self):
+        assert self.held == (self.machine.playout is Playout.HELD)
 
     @invariant()
     def heard_never_runs_back_nor_ahead_of_what_was_received(self):
