@@ -4,6 +4,7 @@ Loading this package loads google-genai but not Pipecat.
 """
 
 from pipeline_live.session.call import Call, Hand
+from pipeline_live.session.capabilities import Certainty
 from pipeline_live.session.client import LiveClient
 from pipeline_live.session.ears import Ears, EarsPolicy
 from pipeline_live.session.live_session import LiveSession
@@ -12,6 +13,7 @@ from pipeline_live.session.timeline import Timeline
 
 __all__ = [
     "Call",
+    "Certainty",
     "Ears",
     "EarsPolicy",
     "Hand",

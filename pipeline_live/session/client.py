@@ -10,6 +10,7 @@ from google import genai
 from google.genai import types
 
 from pipeline_live.session.call import Call
+from pipeline_live.session.capabilities import Certainty
 from pipeline_live.session.connection import prepared_config
 from pipeline_live.session.ears import EarsPolicy
 from pipeline_live.session.live_session import LiveSession
@@ -63,6 +64,8 @@ class LiveClient:
         timeline: Where to write what happens; one file for one session.
         call: Hold all sessions of this client in one call, instead of a call for each.
         listen: Let the call hear what is sent; False when somebody else feeds its ears.
+        stop_certainty: Tell the server of a Stop only in ways of which we are at least so sure
+            (``pipeline_live.session.capabilities``).
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class LiveClient:
         timeline: Timeline | None = None,
         call: Call | None = None,
         listen: bool = True,
+        stop_certainty: Certainty = Certainty.DOCUMENTED,
     ) -> None:
         self._client = client
         self._floor = None if floor is None else Floor(floor)
@@ -85,6 +89,7 @@ class LiveClient:
         self._timeline = timeline
         self._call = call
         self._listen = listen
+        self._stop_certainty = stop_certainty
         self.aio = _Aio(self, client.aio)
 
     def __getattr__(self, name: str) -> Any:
@@ -101,7 +106,13 @@ class LiveClient:
         call = self._call or self._new_call(floor)
         async with (
             self._client.aio.live.connect(model=model, config=prepared) as sdk,
-            LiveSession(sdk, call, listen=self._listen) as session,
+            LiveSession(
+                sdk,
+                call,
+                model=model,
+                stop_certainty=self._stop_certainty,
+                listen=self._listen,
+            ) as session,
         ):
             try:
                 yield session

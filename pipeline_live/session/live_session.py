@@ -18,6 +18,7 @@ from google.genai import errors, live, types
 from pipeline_live.errors import SessionBusy, UsageError
 from pipeline_live.session import messages
 from pipeline_live.session.call import Call
+from pipeline_live.session.capabilities import Certainty, StopMessage, stop_message
 from pipeline_live.session.connection import is_close
 from pipeline_live.session.pre_roll import PreRoll, rate_of
 from pipeline_live.session.uplink import Uplink
@@ -36,9 +37,10 @@ from pipeline_live.turn.events import (
     SpeechEnded,
     SpeechStarted,
     StartUserTurn,
+    StopServer,
     SuppressInterrupted,
 )
-from pipeline_live.turn.machine import Floor
+from pipeline_live.turn.machine import Floor, User
 from pipeline_live.turn.playout import Reply
 
 ONSET_PAD_MS = 200
@@ -91,12 +93,23 @@ class LiveSession:
     Args:
         sdk: The open session of google-genai.
         call: Decides.
+        model: The model's id; it decides what a Stop may put on the wire.
+        stop_certainty: Tell the server of a Stop only in ways of which we are at least so sure.
         listen: Let the call's ears hear what is sent; False when somebody else feeds them.
     """
 
-    def __init__(self, sdk: live.AsyncSession, call: Call, *, listen: bool = True) -> None:
+    def __init__(
+        self,
+        sdk: live.AsyncSession,
+        call: Call,
+        *,
+        model: str = "",
+        stop_certainty: Certainty = Certainty.DOCUMENTED,
+        listen: bool = True,
+    ) -> None:
         self.call = call
         self._sdk = sdk
+        self._stop_message = stop_message(model, call.floor, stop_certainty)
         self._listen = listen
         self._uplink = Uplink(self._sound_lost)
         self._inbox: deque[_Letter] = deque()
@@ -107,6 +120,7 @@ class LiveSession:
         self._tasks: list[asyncio.Task[None]] = []
         self._pre_roll = PreRoll()
         self._user_turn = False
+        self._activity = False  # activityStart was sent, activityEnd was not
         self.current_reply: Reply | None = None
         """The reply that the last message from ``receive()`` belongs to, if any."""
 
@@ -120,6 +134,8 @@ class LiveSession:
         ]
         for task in self._tasks:
             task.add_done_callback(self._task_ended)
+        if self.call.floor is Floor.LOCAL and self.call.machine.user is User.SPEAKING:
+            self._open_user_turn(0)  # the connection before this one took the turn's beginning
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -225,6 +241,7 @@ class LiveSession:
         elif video is not None or media is not None:
             self._uplink.post(partial(self._sdk.send_realtime_input, **given), sound=True)
         else:
+            self._close_stop()
             await self._uplink.send(partial(self._sdk.send_realtime_input, **given))
             if audio_stream_end or (text is not None and text.strip()):
                 self._asked()
@@ -240,6 +257,7 @@ class LiveSession:
     ) -> None:
         """Append turns to the conversation, and ask for an answer when ``turn_complete``."""
         write = partial(self._sdk.send_client_content, turns=turns, turn_complete=turn_complete)
+        self._close_stop()
         await self._uplink.send(write)
         if turn_complete:
             self._asked()
@@ -311,6 +329,8 @@ class LiveSession:
 
     def perform(self, action: Action, at_ms: int) -> None:
         """Act as the call's hand on the wire and towards the receiver."""
+        if not self._uplink.broken:
+            self._perform_on_the_wire(action, at_ms)
         match action:
             case AnnounceInterruption():
                 self._put(_Letter(messages.interruption(), None, False))
@@ -318,6 +338,13 @@ class LiveSession:
                 self._put(_Letter(messages.end_of_turn(), None, True))
             case FlushPlayout():
                 self._purge()
+            case _:
+                pass
+
+    def _perform_on_the_wire(self, action: Action, at_ms: int) -> None:
+        match action:
+            case StopServer():
+                self._stop_server()
             case StartUserTurn(onset_ms=onset_ms) if self.call.floor is Floor.LOCAL:
                 self._open_user_turn(at_ms - onset_ms + ONSET_PAD_MS)
             case EndUserTurn() if self.call.floor is Floor.LOCAL:
@@ -360,16 +387,40 @@ class LiveSession:
 
     def _open_user_turn(self, keep_ms: int) -> None:
         self._user_turn = True
-        start = types.ActivityStart()
-        self._uplink.post(partial(self._sdk.send_realtime_input, activity_start=start))
+        self._start_activity()
         for blob in self._pre_roll.take(keep_ms):
             self._post_sound(blob)
 
     def _close_user_turn(self) -> None:
         self._user_turn = False
+        self._end_activity()
+        self._asked()
+
+    def _start_activity(self) -> None:
+        if not self._activity:
+            self._activity = True
+            start = types.ActivityStart()
+            self._uplink.post(partial(self._sdk.send_realtime_input, activity_start=start))
+
+    def _end_activity(self) -> None:
+        self._activity = False
         end = types.ActivityEnd()
         self._uplink.post(partial(self._sdk.send_realtime_input, activity_end=end))
-        self._asked()
+
+    def _stop_server(self) -> None:
+        """Tell the server of a Stop, as far as its family and the floor allow."""
+        match self._stop_message:
+            case StopMessage.ACTIVITY:
+                self._start_activity()
+            case StopMessage.HELD_CONTENT:
+                self._uplink.post(partial(self._sdk.send_client_content, turn_complete=False))
+            case StopMessage.NOTHING:
+                pass
+
+    def _close_stop(self) -> None:
+        """Close the activity that a Stop opened, before something is written instead of said."""
+        if self._activity and not self._user_turn:
+            self._end_activity()
 
     async def _send_activity(self, *, start: bool) -> None:
         if self.call.floor is Floor.SERVER:

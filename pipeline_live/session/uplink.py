@@ -44,6 +44,11 @@ class Uplink:
         self._on_overflow = on_overflow
         self._broken: Exception | None = None
 
+    @property
+    def broken(self) -> bool:
+        """Whether the connection is gone."""
+        return self._broken is not None
+
     def post(self, write: Write, *, sound: bool = False) -> None:
         """Queue a message and return at once.
 

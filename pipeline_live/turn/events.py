@@ -255,6 +255,11 @@ class AnnounceInterruption(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class StopServer(Action):
+    """A Stop ended a reply that the server may still be making: tell it, where that is safe."""
+
+
+@dataclass(frozen=True, slots=True)
 class SuppressInterrupted(Action):
     """Keep the server's ``interrupted`` from the receiver: it was told already."""
 

@@ -69,6 +69,7 @@ from pipeline_live.turn.events import (
     StartReply,
     StartUserTurn,
     StopRequested,
+    StopServer,
     SuppressInterrupted,
     TimeReached,
     ToolCalled,
@@ -512,6 +513,8 @@ class TurnMachine:
             actions.append(ResumePlayout())  # it was played to its end meanwhile
         if source is Source.SERVER:
             self._turn_open = True
+        if source is Source.STOP and arriving:
+            actions.append(StopServer())
         onset_ms = None if source is Source.STOP else self._onset_ms
         held_ms = self._held_at_ms if self.playout is Playout.HELD else None
         for reply in doomed:

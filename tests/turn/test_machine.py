@@ -141,7 +141,21 @@ def test_an_interruption_by_local_speech():
 def test_a_stop_that_everybody_knows_of_is_not_announced():
     story = Story()
     story(e.AudioReceived)
-    assert story(e.StopRequested, announce=False) == ["FlushPlayout", "ReportInterruption"]
+    assert story(e.StopRequested, announce=False) == [
+        "FlushPlayout",
+        "StopServer",
+        "ReportInterruption",
+    ]
+
+
+def test_the_server_is_told_of_a_stop_only_while_its_turn_is_open():
+    story = Story()
+    story(e.AudioReceived, samples=48_000)
+    story(e.TurnCompleted)
+    assert "StopServer" not in story(e.StopRequested)
+    story(e.AudioReceived)
+    assert "StopServer" in story(e.StopRequested)
+    assert "StopServer" not in story(e.StopRequested)
 
 
 def test_nothing_to_interrupt_is_no_interruption():

@@ -1,0 +1,111 @@
+"""What a Stop may put on the wire, by model family and floor: a table, with how sure we are.
+
+No message of the protocol says "stop". Whatever stands here, playout is silent at once and the rest
+of the reply is swallowed; a message to the server only spares the tokens of words that nobody will
+hear, and lets the server's own memory end nearer to what was heard.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from pipeline_live.turn.machine import Floor
+
+
+class Certainty(enum.IntEnum):
+    """How sure we are that a message stops the server and harms nothing."""
+
+    CLAIMED = 1
+    """Documented or shipped by somebody, measured by nobody."""
+    DOCUMENTED = 2
+    """Documented by Google and used in production."""
+    CERTAIN = 3
+    """Measured, or independent of the server."""
+
+
+class StopMessage(enum.StrEnum):
+    """What is sent."""
+
+    NOTHING = "nothing"
+    ACTIVITY = "activityStart"
+    """Opens the user's next turn, which stays open until they speak or write."""
+    HELD_CONTENT = "clientContent without turnComplete"
+    """Interrupts; the server then waits for the turn to be completed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopCapability:
+    """One row.
+
+    Attributes:
+        models: Beginnings of model ids, without ``models/``; "" is any.
+        floor: Who decides turns.
+        message: What stops the server.
+        certainty: How sure we are.
+        source: Where that comes from.
+    """
+
+    models: tuple[str, ...]
+    floor: Floor
+    message: StopMessage
+    certainty: Certainty
+    source: str
+
+
+_FATAL = "activityStart under automatic VAD closes the connection (1007); seen in many repositories"
+
+STOPS = (
+    StopCapability(
+        ("",),
+        Floor.LOCAL,
+        StopMessage.ACTIVITY,
+        Certainty.DOCUMENTED,
+        "API reference, ActivityHandling: the start of activity interrupts; how LiveKit's plugin "
+        "interrupts",
+    ),
+    StopCapability(
+        ("gemini-3.8-live",),
+        Floor.SERVER,
+        StopMessage.HELD_CONTENT,
+        Certainty.CLAIMED,
+        "API reference, LiveClientContent: a message interrupts the current generation; "
+        "AidenAI-IO/aiden-firmware pull request 644",
+    ),
+    StopCapability(
+        ("gemini-3.1-flash-live",),
+        Floor.SERVER,
+        StopMessage.NOTHING,
+        Certainty.CERTAIN,
+        f"{_FATAL}; clientContent after the first turn may close it too (livekit/agents 5985)",
+    ),
+    StopCapability(
+        ("gemini-2.5", "gemini-live-2.5"),
+        Floor.SERVER,
+        StopMessage.NOTHING,
+        Certainty.CERTAIN,
+        f"{_FATAL}; a bare clientContent after an interruption was reported to close it too",
+    ),
+    StopCapability(("",), Floor.SERVER, StopMessage.NOTHING, Certainty.CERTAIN, _FATAL),
+    StopCapability(
+        ("",),
+        Floor.PROGRAM,
+        StopMessage.NOTHING,
+        Certainty.CERTAIN,
+        "the program sends the activities; a second hand would send them twice",
+    ),
+)
+"""The first row that fits counts."""
+
+
+def stop_message(model: str, floor: Floor, least: Certainty = Certainty.DOCUMENTED) -> StopMessage:
+    """What a Stop sends.
+
+    Args:
+        model: Model id, with or without what stands before its last slash.
+        floor: Who decides turns.
+        least: Send nothing of which we are less sure.
+    """
+    name = model.rpartition("/")[2]
+    row = next(row for row in STOPS if row.floor is floor and name.startswith(row.models))
+    return row.message if row.certainty >= least else StopMessage.NOTHING
