@@ -13,6 +13,7 @@ from pipeline_live import __version__
 from pipeline_live.errors import PipelineLiveError
 
 _COMMANDS = {
+    "bench": ("pipeline_live.bench.command", "measure barge-ins beside Pipecat's own service"),
     "demo": ("pipeline_live.demo.command", "hold a spoken conversation with barge-ins; no key"),
     "emulate": ("pipeline_live.emulator.command", "serve the Gemini Live protocol on loopback"),
 }

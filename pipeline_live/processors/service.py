@@ -29,9 +29,10 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, F
 from pipecat.services.google.gemini_live.llm import GeminiLiveLLMService
 from pipecat.services.google.gemini_live.vertex.llm import GeminiLiveVertexLLMService
 
-from pipeline_live.audio import mono, samples_of
+from pipeline_live.audio import mono
 from pipeline_live.errors import ConnectionFailed, UsageError
-from pipeline_live.processors import compatibility, tags, telemetry
+from pipeline_live.processors import compatibility, endpointing, tags, telemetry
+from pipeline_live.processors.endpointing import SmartTurn
 from pipeline_live.processors.facade import ServiceClient
 from pipeline_live.processors.frames import (
     InterruptionReportFrame,
@@ -87,6 +88,7 @@ class _Live(GeminiLiveLLMService):
         local_speech: bool = True,
         ears: EarsPolicy | None = None,
         policy: TurnPolicy | Literal["hold", "cut", "off"] = "hold",
+        smart_turn: bool = True,
         **kwargs: Any,
     ) -> None:
         settings, settings_floor = _without_floor(settings)
@@ -96,8 +98,10 @@ class _Live(GeminiLiveLLMService):
         )
         if agreed is Floor.LOCAL and not local_speech:
             raise UsageError("floor='local' needs the local ears; drop local_speech=False")
+        self._smart_turn = SmartTurn() if agreed is Floor.LOCAL and smart_turn else None
         self._call = Call(
             floor=agreed,
+            endpointer=self._smart_turn,
             ears=(ears or EarsPolicy()) if local_speech else None,
             policy=_policy(policy, agreed),
             timeline=timeline,
@@ -139,8 +143,10 @@ class _Live(GeminiLiveLLMService):
         super().set_audio_input_paused(paused)
 
     async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
-        """Load the ears and connect."""
+        """Load the models and connect."""
         warm_up()
+        if self._smart_turn is not None:
+            endpointing.warm_up()
         self._call.attach(self)
         self._traced = setup.enable_tracing
         await super().setup(setup)
@@ -151,6 +157,8 @@ class _Live(GeminiLiveLLMService):
         if self._telling is not None:
             await self.cancel_task(self._telling)
             self._telling = None
+        if self._smart_turn is not None:
+            await self._smart_turn.close()
         await super().cleanup()
         self._call.detach(self)
         self._call.end()
@@ -219,7 +227,7 @@ class _Live(GeminiLiveLLMService):
         if windows is None:
             self._call.hear(pcm, frame.sample_rate)
         else:
-            self._call.hear_windows(windows, samples_of(pcm), frame.sample_rate)
+            self._call.hear_windows(windows, pcm, frame.sample_rate)
 
     def _follow(self, *, started: bool) -> None:
         """Follow a turn that somebody else in the pipeline decided (local floor)."""
@@ -302,7 +310,8 @@ class GeminiLiveService(_Live):
     Constructor, ``Settings`` and behaviour are the base's, so changing one import is enough.
     Passes through: what the base does. Adds: user turn proposals on both floors, the frames of
     ``pipeline_live.processors.frames``, metrics of each interruption, and the event
-    ``on_interruption(service, report)``; every frame of a reply is tagged with it. Order: the base's, without anything of a reply after its interruption.
+    ``on_interruption(service, report)``; every frame of a reply is tagged with it. Order: the
+    base's, without anything of a reply after its interruption.
     On interruption, from wherever: nothing of the reply follows, the next reply comes whole.
 
     Args:
@@ -316,6 +325,8 @@ class GeminiLiveService(_Live):
             holds it, confirmed speech ends it), ``"cut"`` (confirmed speech ends it) or ``"off"``
             (as in Pipecat: on the server floor only the server ends a reply, on the local floor
             confirmed speech); or a ``TurnPolicy``, for the waits as well.
+        smart_turn: On the local floor, ask Pipecat's smart-turn model at each pause whether the
+            user's turn is complete; without it, silence alone ends a turn.
         **kwargs: Everything that ``GeminiLiveLLMService`` takes.
 
     Raises:

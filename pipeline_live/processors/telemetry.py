@@ -1,4 +1,4 @@
-"""Time to silence as a metric: for Pipecat's observers, and for OpenTelemetry when tracing is on."""
+"""Time to silence as a metric: for Pipecat's observers, and for OpenTelemetry when traced."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 Loading this package loads google-genai but not Pipecat.
 """
 
-from pipeline_live.session.call import Call, Hand
+from pipeline_live.session.call import Call, Endpointer, Hand
 from pipeline_live.session.capabilities import Certainty
 from pipeline_live.session.client import LiveClient
 from pipeline_live.session.ears import Ears, EarsPolicy
@@ -16,6 +16,7 @@ __all__ = [
     "Certainty",
     "Ears",
     "EarsPolicy",
+    "Endpointer",
     "Hand",
     "InterruptionReport",
     "LiveClient",

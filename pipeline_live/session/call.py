@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
+from pipeline_live.audio import INPUT_RATE, bytes_of, ms_to_samples, samples_of
 from pipeline_live.session.ears import Ears, EarsPolicy, Heard, Verdict
 from pipeline_live.session.report import InterruptionReport
 from pipeline_live.session.timeline import Timeline
@@ -29,6 +32,8 @@ from pipeline_live.turn.machine import Floor, TurnMachine, TurnPolicy
 from pipeline_live.turn.playout import PlayoutLedger
 from pipeline_live.vad import Window
 
+RECENT_MS = 8000
+"""Microphone sound that is kept for the endpointer; smart-turn takes no more."""
 SECOND_LOOK_MS = 50
 """How long after a deadline it counts as reached."""
 
@@ -40,6 +45,13 @@ class Hand(Protocol):
         """Do what concerns this hand; ignore the rest."""
 
 
+class Endpointer(Protocol):
+    """Judges, from how it sounds, whether a user's turn is complete."""
+
+    def judge(self, pcm: bytes, rate: int, tell: Callable[[bool], None]) -> None:
+        """Judge the last seconds of mono s16le sound at ``rate`` Hz; tell the verdict later."""
+
+
 class Call:
     """One conversation.
 
@@ -47,6 +59,8 @@ class Call:
         floor: Who decides user turns.
         policy: The waits of the turn machine.
         ears: Thresholds of the local ears; None for a call that does not listen by itself.
+        endpointer: Asked at each pause whether the user's turn is complete; without one, silence
+            alone ends a turn.
         timeline: Where to write what happens.
     """
 
@@ -56,6 +70,7 @@ class Call:
         floor: Floor = Floor.SERVER,
         policy: TurnPolicy | None = None,
         ears: EarsPolicy | None = None,
+        endpointer: Endpointer | None = None,
         timeline: Timeline | None = None,
     ) -> None:
         self.floor = floor
@@ -63,6 +78,10 @@ class Call:
         self.ledger = PlayoutLedger()
         self.machine = TurnMachine(policy, self.ledger)
         self.ears = Ears(ears) if ears is not None else None
+        if self.ears is not None:
+            self.ears.patient = endpointer is not None
+        self._endpointer = endpointer
+        self._recent = bytearray()
         self._hands: list[Hand] = []
         self._silent_ms: int | None = None
         self.interruption: InterruptionReport | None = None
@@ -121,17 +140,19 @@ class Call:
     def hear(self, pcm: bytes, rate: int) -> None:
         """Listen to the microphone: mono s16le sound at ``rate`` Hz."""
         if self.ears is not None:
-            self._tell(self.ears.hear(pcm, rate))
+            self._keep(pcm, rate)
+            self._tell(self.ears.hear(pcm, rate), rate)
 
-    def hear_windows(self, windows: list[Window], samples: int, rate: int) -> None:
-        """Take over what other ears found in the microphone's next ``samples`` at ``rate`` Hz."""
+    def hear_windows(self, windows: list[Window], pcm: bytes, rate: int) -> None:
+        """Take over what other ears found in ``pcm``, the microphone's next sound."""
         if self.ears is not None:
-            self._tell(self.ears.judge(windows, samples, rate))
+            self._keep(pcm, rate)
+            self._tell(self.ears.judge(windows, samples_of(pcm), rate), rate)
 
     def mute(self) -> None:
         """The microphone was muted: whatever was being said is over, as far as we can know."""
         if self.ears is not None:
-            self._tell(self.ears.deafen())
+            self._tell(self.ears.deafen(), INPUT_RATE)
 
     def stop(self, *, announce: bool = True) -> None:
         """Silence the bot now, whatever the server still sends.
@@ -177,7 +198,19 @@ class Call:
             heard_text=action.heard_text,
         )
 
-    def _tell(self, told: list[Heard]) -> None:
+    def _keep(self, pcm: bytes, rate: int) -> None:
+        """Remember the last seconds, for the endpointer."""
+        if self._endpointer is not None:
+            self._recent += pcm
+            del self._recent[: max(0, len(self._recent) - bytes_of(ms_to_samples(RECENT_MS, rate)))]
+
+    def _judged(self, pause: int, complete: bool) -> None:
+        """The endpointer's verdict on a pause; too late when the user went on meanwhile."""
+        self.timeline.note("EndpointJudged", self.now_ms(), complete=complete)
+        if complete and self.ears is not None and self.ears.pause == pause:
+            self._tell(self.ears.end_turn(), INPUT_RATE)
+
+    def _tell(self, told: list[Heard], rate: int) -> None:
         for heard in told:
             now = self.now_ms()
             match heard.verdict:
@@ -187,6 +220,10 @@ class Call:
                     self.apply(SpeechDismissed(now))
                 case Verdict.STARTED:
                     self.apply(SpeechStarted(now, now - heard.ago_ms))
+                case Verdict.PAUSED:
+                    if self._endpointer is not None and self.ears is not None:
+                        judged = partial(self._judged, self.ears.pause)
+                        self._endpointer.judge(bytes(self._recent), rate, judged)
                 case Verdict.ENDED:
                     self.apply(SpeechEnded(now))
 

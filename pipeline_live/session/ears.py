@@ -35,7 +35,9 @@ class EarsPolicy:
         suspect_ms: Speech that is suspicious, in whole 32 ms windows.
         confirm_ms: Speech that is needed to be sure, in whole 32 ms windows.
         bridge_ms: A gap up to this long does not end a burst.
-        end_ms: Silence after which the user has stopped.
+        pause_ms: Silence after which it is asked whether the turn is complete.
+        end_ms: Silence after which the user has stopped, when nobody can be asked.
+        patience_ms: Silence after which the user has stopped though the turn sounded incomplete.
     """
 
     threshold: float = 0.4
@@ -44,7 +46,9 @@ class EarsPolicy:
     suspect_ms: int = 64
     confirm_ms: int = 288
     bridge_ms: int = 160
+    pause_ms: int = 200
     end_ms: int = 700
+    patience_ms: int = 2000
 
 
 class Verdict(enum.StrEnum):
@@ -53,6 +57,7 @@ class Verdict(enum.StrEnum):
     SUSPECTED = "suspected"
     STARTED = "started"
     DISMISSED = "dismissed"
+    PAUSED = "paused"
     ENDED = "ended"
 
 
@@ -79,6 +84,11 @@ class Ears:
     def __init__(self, policy: EarsPolicy | None = None) -> None:
         self.policy = policy or EarsPolicy()
         self.speaking = False
+        self.pause = 0
+        """The number of the pause that the user makes right now; 0 while there is none."""
+        self.patient = False
+        """Whether somebody is asked at each pause, so that silence alone ends no turn so soon."""
+        self._pauses = 0
         self._detector: SpeechDetector | None = None
         self._rate = INPUT_RATE
         self._position = 0
@@ -116,9 +126,19 @@ class Ears:
         """Stop listening until the next sound, for a microphone that was muted in mid-speech."""
         self._end_burst(self._position)
         if self.speaking:
-            self.speaking = False
-            self._verdicts.append((Verdict.ENDED, self._position))
+            self._last_speech_end = self._position
+            self._end_turn()
         return self._told()
+
+    def end_turn(self) -> list[Heard]:
+        """End the turn in this pause: it was judged complete."""
+        if self.speaking and self.pause:
+            self._end_turn()
+        return self._told()
+
+    def _end_turn(self) -> None:
+        self.speaking, self.pause = False, 0
+        self._verdicts.append((Verdict.ENDED, self._last_speech_end))
 
     def _told(self) -> list[Heard]:
         told = [
@@ -139,12 +159,18 @@ class Ears:
             if burst.quiet_ms > self.policy.bridge_ms:
                 self._end_burst(window.end_sample)
         if goes_on:
-            self._last_speech_end = window.end_sample
+            self._last_speech_end, self.pause = window.end_sample, 0
         elif self.speaking:
-            quiet = window.end_sample - self._last_speech_end
-            if quiet * 1000 >= self.policy.end_ms * self._rate:
-                self.speaking = False
-                self._verdicts.append((Verdict.ENDED, self._last_speech_end))
+            self._silence(window.end_sample)
+
+    def _silence(self, now: int) -> None:
+        quiet_ms = (now - self._last_speech_end) * 1000 // self._rate
+        if not self.pause and quiet_ms >= self.policy.pause_ms:
+            self._pauses += 1
+            self.pause = self._pauses
+            self._verdicts.append((Verdict.PAUSED, self._last_speech_end))
+        if quiet_ms >= (self.policy.patience_ms if self.patient else self.policy.end_ms):
+            self._end_turn()
 
     def _speech(self, window: Window) -> None:
         if self._burst is None:

@@ -357,7 +357,7 @@ def test_a_muted_user_lets_a_hold_go():
         await asyncio.sleep(1)
         bot.service.call.ears.judge([], 16_000, 16_000)
         bot.service.call.ears._speech(tags.Window(16_000, 0.9))
-        bot.service.call._tell(bot.service.call.ears._told())
+        bot.service.call._tell(bot.service.call.ears._told(), 16_000)
         await bot.told(PlayoutHeldFrame)
         await bot.before.push_frame(UserMuteStartedFrame())
         await bot.told(PlayoutResumedFrame)

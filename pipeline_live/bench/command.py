@@ -1,0 +1,298 @@
+"""``pipeline-live bench``: arguments, the run, and what it leaves."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import datetime
+import gc
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+from loguru import logger
+
+from pipeline_live.audio import OUTPUT_RATE, samples_of, samples_to_ms, to_array
+from pipeline_live.bench import clips as material
+from pipeline_live.bench.chart import chart
+from pipeline_live.bench.clips import NOISE_MS, SPOKEN_MS, Clip
+from pipeline_live.bench.conversation import hold
+from pipeline_live.bench.judge import Outcome, judge
+from pipeline_live.bench.proof import prove
+from pipeline_live.bench.scenarios import (
+    REPLY,
+    SCENARIOS,
+    Act,
+    Scenario,
+    Side,
+    chosen,
+    reply_pcm,
+)
+from pipeline_live.bench.schedule import Trial, expected_ms, schedule
+from pipeline_live.bench.table import (
+    Conditions,
+    as_data,
+    markdown,
+    progress,
+    text_table,
+    with_section,
+)
+from pipeline_live.errors import UsageError
+from pipeline_live.report import SOUND_NAME, TIMELINE_NAME
+from pipeline_live.report.reading import DEFAULT_CHUNK_MS, parse_sound, parse_timeline
+
+DEFAULT_CALLS = 2
+MOST_LATE_MS = DEFAULT_CHUNK_MS
+"""A loop later than a chunk could change a number; such a trial is repeated, one bot at a time."""
+_WARM_UP = "Hello, this is the harbour."
+_BEFORE_MS = 12_000  # loading, the proof, the warm-up
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``pipeline-live bench`` to ``parser``."""
+    names = ", ".join(scenario.name for scenario in SCENARIOS)
+    parser.add_argument(
+        "--scenario",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help=f"try this one only; repeat for more (default: all of {names})",
+    )
+    parser.add_argument(
+        "--calls",
+        type=int,
+        default=DEFAULT_CALLS,
+        metavar="N",
+        help="calls in each scenario, for each of the two bots (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--audio",
+        type=Path,
+        metavar="DIR",
+        help=f"folder of recordings with a {material.MANIFEST_NAME} (default: made speech)",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("bench-output"), help="folder for what it leaves"
+    )
+    parser.add_argument(
+        "--readme",
+        type=Path,
+        metavar="FILE",
+        help="write the table between the bench marks of this Markdown file",
+    )
+    parser.add_argument(
+        "--in-turn",
+        action="store_true",
+        help="always run one bot after the other, never side by side; takes twice as long",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prove the bench, run it, write what it found.
+
+    Raises:
+        PipelineLiveError: Bad input, a bot that failed, or a bench that does not measure right.
+    """
+    scenarios = chosen(args.scenario)
+    if args.calls < 1:
+        raise UsageError(f"--calls {args.calls}: must be 1 or more")
+    speech, noise, source = _clips(args.audio, args.calls, scenarios)
+    if args.readme is not None:
+        _rewritten(args.readme, "")
+    _make(args.out)
+    trials = schedule(scenarios, speech, noise, args.calls)
+    together = not args.in_turn and _has_room()
+    expected = _BEFORE_MS + expected_ms(trials, _reply_ms(), together=together)
+    how = "side by side" if together else "one after the other"
+    _say(
+        f"{len(trials)} calls with each bot, {how}, in real time with {source}: "
+        f"about {expected / 60_000:.1f} minutes"
+    )
+    with _quiet_pipecat(), tempfile.TemporaryDirectory(prefix="pipeline-live-bench-") as folder:
+        outcomes, proof = asyncio.run(_hold_all(trials, speech, Path(folder), together))
+    conditions = Conditions(
+        date=datetime.date.today().isoformat(),
+        cores=os.cpu_count() or 1,
+        versions={
+            "Python": platform.python_version(),
+            "Pipecat": version("pipecat-ai"),
+            "google-genai": version("google-genai"),
+        },
+        clips=source,
+        loop_late_ms=max(one.loop_late_ms for one in outcomes),
+        in_turn=len({one.trial for one in outcomes if not one.together}),
+        proof=proof,
+    )
+    _write(args, scenarios, outcomes, conditions)
+    return 0
+
+
+# --- before -------------------------------------------------------------------------------------
+
+
+def _clips(
+    folder: Path | None, calls: int, scenarios: Sequence[Scenario]
+) -> tuple[tuple[Clip, ...], tuple[Clip, ...], str]:
+    if folder is None:
+        return material.made_speech(calls), material.made_noise(calls), "made speech"
+    manifest = material.read_manifest(folder)
+    acts = {scenario.act for scenario in scenarios}
+    if not manifest.speech:
+        raise UsageError(
+            f"{folder / material.MANIFEST_NAME}: no clip with a sure onset of kind "
+            f"{', '.join(material.SPEECH_KINDS)}; leave out --audio for made speech"
+        )
+    speech = material.load(folder, material.pick(manifest.speech, calls), longest_ms=SPOKEN_MS)
+    entries = material.pick(manifest.noise, calls) if Act.NOISE in acts else ()
+    noise = material.load(folder, entries, longest_ms=NOISE_MS)
+    return speech, noise or material.made_noise(calls), "recorded speech"
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{folder}: cannot be made ({error.strerror or error}); choose another with --out"
+        ) from None
+
+
+def _reply_ms() -> int:
+    return samples_to_ms(samples_of(reply_pcm()), OUTPUT_RATE)
+
+
+def _has_room() -> bool:
+    """Whether a pair of bots, which takes half a core, leaves the rest of the machine its own."""
+    return os.getloadavg()[0] + 0.5 <= (os.cpu_count() or 1)
+
+
+@contextlib.contextmanager
+def _quiet_pipecat() -> Iterator[None]:
+    """The deaf, the late and the interrupted make Pipecat log; the table says it better."""
+    logger.disable("pipecat")
+    try:
+        yield
+    finally:
+        logger.enable("pipecat")
+
+
+# --- the run ------------------------------------------------------------------------------------
+
+
+async def _hold_all(
+    trials: Sequence[Trial], speech: Sequence[Clip], folder: Path, together: bool
+) -> tuple[list[Outcome], str]:
+    proof = await prove(speech[0], folder / "proof")
+    _say(f"proof: {proof}")
+    warm_up = Trial(SCENARIOS[0], 0, speech[0], 500)
+    await hold(warm_up, list(Side), folder / "warm-up", _WARM_UP)
+    outcomes: list[Outcome] = []
+    with _frozen():
+        for number, trial in enumerate(trials, 1):
+            mine = await measured(trial, folder, together=together)
+            outcomes += mine
+            _say(f"{number:>3}/{len(trials)}  {progress(trial.name, mine)}")
+    return outcomes, proof
+
+
+@contextlib.contextmanager
+def _frozen() -> Iterator[None]:
+    """Keep the collector from what is loaded; a walk over all of it would stop both bots."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+async def measured(
+    trial: Trial, folder: Path, *, together: bool, reply: str = REPLY
+) -> list[Outcome]:
+    """Hold a trial's calls and judge them.
+
+    Side by side both bots meet the same moment of the machine. They share an event loop, though, so
+    its lateness is watched: when it was later than a chunk, the numbers could have come from the
+    neighbour, and the trial is repeated with one bot after the other.
+
+    Args:
+        trial: What happens.
+        folder: Where recordings go.
+        together: Try side by side first.
+        reply: What the bot says.
+    """
+    if together:
+        late_ms = await hold(trial, list(Side), folder / trial.name, reply)
+        if late_ms <= MOST_LATE_MS:
+            return [_judged(trial, side, folder, reply, late_ms, True) for side in Side]
+    outcomes = []
+    for side in Side:
+        late_ms = await hold(trial, [side], folder / trial.name, reply)
+        outcomes.append(_judged(trial, side, folder, reply, late_ms, False))
+    return outcomes
+
+
+def _judged(
+    trial: Trial, side: Side, folder: Path, reply: str, late_ms: int, together: bool
+) -> Outcome:
+    own = folder / trial.name / side
+    sound = parse_sound((own / SOUND_NAME).read_bytes(), str(own / SOUND_NAME))
+    lines = parse_timeline((own / TIMELINE_NAME).read_text(encoding="utf-8"), TIMELINE_NAME)
+    outcome = judge(trial, side, sound, lines, to_array(reply_pcm(reply)))
+    return replace(outcome, loop_late_ms=late_ms, together=together)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line.rstrip() + "\n")
+    sys.stdout.flush()
+
+
+# --- after --------------------------------------------------------------------------------------
+
+
+def _write(
+    args: argparse.Namespace,
+    scenarios: Sequence[Scenario],
+    outcomes: Sequence[Outcome],
+    conditions: Conditions,
+) -> None:
+    table = text_table(scenarios, outcomes)
+    data = json.dumps(as_data(scenarios, outcomes, conditions), indent=2) + "\n"
+    _say(f"\n{conditions}\n\n{table}\n")
+    try:
+        (args.out / "bench.json").write_text(data, encoding="utf-8")
+        (args.out / "bench.txt").write_text(f"{conditions}\n\n{table}\n", encoding="utf-8")
+        chart(scenarios, outcomes, str(conditions)).save(args.out / "bench.png")
+    except OSError as error:
+        raise UsageError(
+            f"{args.out}: cannot be written ({error.strerror or error}); choose another with --out"
+        ) from None
+    for name, what in (
+        ("bench.png", "the picture"),
+        ("bench.txt", "this table"),
+        ("bench.json", "every call and all figures"),
+    ):
+        _say(f"{args.out / name!s:<40} {what}")
+    if args.readme is not None:
+        section = markdown(scenarios, outcomes, conditions)
+        text = _rewritten(args.readme, section)
+        try:
+            args.readme.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{args.readme}: {error.strerror or error}") from None
+        _say(f"{args.readme!s:<40} the table between its bench marks")
+
+
+def _rewritten(path: Path, section: str) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read ({error}); give a Markdown file") from None
+    return with_section(text, section, str(path))
