@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from virtual_time import run_virtual
 
 from pipeline_live.bench import command, conversation, schedule
 from pipeline_live.bench.clips import shortened
@@ -94,18 +95,13 @@ def test_a_trial_that_the_loop_disturbed_is_repeated_one_bot_at_a_time(monkeypat
 
 
 def test_a_tiny_run_in_real_time(monkeypatch, tmp_path: Path):
-    """The proof, and one Stop on both sides, over real sockets."""
+    """One Stop on both sides, over real sockets."""
     monkeypatch.setattr(schedule, "WATCHED_MS", 300)
     monkeypatch.setattr(conversation, "QUIET_MS", 300)
     stop = next(scenario for scenario in SCENARIOS if scenario.name == "stop")
     trial = schedule.Trial(stop, 0, None, 300)
 
-    async def run() -> tuple[str, list[command.Outcome]]:
-        proof = await prove(shortened(CLIP, 200), tmp_path / "proof")
-        return proof, await command.measured(trial, tmp_path, together=True, reply=REPLY)
-
-    proof, outcomes = asyncio.run(run())
-    assert "stops at 300 ms" in proof
+    outcomes = asyncio.run(command.measured(trial, tmp_path, together=True, reply=REPLY))
     assert [one.side for one in outcomes] == [Side.OURS, Side.STOCK]
     for one in outcomes:
         assert one.interrupted
@@ -114,3 +110,7 @@ def test_a_tiny_run_in_real_time(monkeypatch, tmp_path: Path):
     ours, _ = outcomes
     assert ours.silenced
     assert ours.stale_ms <= ours.loop_late_ms, "only a stalled loop can be late here"
+
+
+def test_the_proof_in_virtual_time(tmp_path: Path):
+    assert "stops at 300 ms" in run_virtual(prove(shortened(CLIP, 200), tmp_path))
