@@ -82,6 +82,7 @@ class Call:
             self.ears.patient = endpointer is not None
         self._endpointer = endpointer
         self._recent = bytearray()
+        self._recent_rate = INPUT_RATE
         self._hands: list[Hand] = []
         self._silent_ms: int | None = None
         self.interruption: InterruptionReport | None = None
@@ -201,6 +202,9 @@ class Call:
     def _keep(self, pcm: bytes, rate: int) -> None:
         """Remember the last seconds, for the endpointer."""
         if self._endpointer is not None:
+            if rate != self._recent_rate:
+                self._recent_rate = rate
+                self._recent.clear()
             self._recent += pcm
             del self._recent[: max(0, len(self._recent) - bytes_of(ms_to_samples(RECENT_MS, rate)))]
 
