@@ -271,7 +271,7 @@ def parse(words: list[str]) -> None:
 
 
 def folder_of(command: str) -> str:
-    return {"demo": "demo", "emulate": "emulator"}[command]
+    return {"bench": "bench", "demo": "demo", "emulate": "emulator"}[command]
 
 
 def test_the_emulate_command_of_the_readme_serves() -> None:
@@ -320,7 +320,7 @@ def test_each_example_is_short_and_says_what_it_needs(name: str) -> None:
 
 
 def test_the_readme_is_short() -> None:
-    assert len(README.splitlines()) < 200
+    assert len(README.splitlines()) < 240
 
 
 def test_the_readme_names_the_supported_pipecat() -> None:
