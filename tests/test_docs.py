@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
-import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from documents import DOCUMENTS, PAGES, PROJECT, ROOT, commands, fences, is_known
 
 from pipeline_live.turn.diagram import mermaid
 
-ROOT = Path(__file__).resolve().parents[1]
 LIMIT_S = 110
 pytestmark = pytest.mark.timeout(LIMIT_S + 10)  # the first test pays for all runs
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "examples/README.md")
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("[0-9]*.py"))
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 README = (ROOT / "README.md").read_text()
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
-
-
-def fences(text: str, language: str) -> list[str]:
-    """The fenced blocks of ``text`` in ``language``."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
-def commands() -> Iterator[list[str]]:
-    """Every command of a sh fence, as words."""
-    for document in DOCUMENTS:
-        for fence in fences((ROOT / document).read_text(), "sh"):
-            for line in fence.splitlines():
-                if words := shlex.split(line, comments=True):
-                    yield words
 
 
 # --- what runs, all at once ---------------------------------------------------------------------
@@ -149,7 +128,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     folder = tmp_path_factory.mktemp("runs")
     programs = {name: [str(ROOT / "examples" / name)] for name in EXAMPLES}
     parts = []
-    for fence in fences(README, "python"):
+    for fence in fences("README.md", "python"):
         before, after = AROUND[subject(fence)]
         parts.append(str(folder / f"{subject(fence)}.py"))
         Path(parts[-1]).write_text(before + fence + after)
@@ -231,7 +210,7 @@ def test_pipecat_bot(runs: dict[str, Run]) -> None:
     assert said[3][1] == "Of course. What would you like to know?"
 
 
-@pytest.mark.parametrize("fence", fences(README, "python"), ids=subject)
+@pytest.mark.parametrize("fence", fences("README.md", "python"), ids=subject)
 def test_each_python_fence_of_the_readme_runs(runs: dict[str, Run], fence: str) -> None:
     assert SAYS[subject(fence)] in runs["README"].out, runs["README"].err
     assert runs["README"].code == 0, runs["README"].err
@@ -241,41 +220,17 @@ def test_each_python_fence_of_the_readme_runs(runs: dict[str, Run], fence: str) 
 
 
 def test_each_command_is_known() -> None:
-    makefile = (ROOT / "Makefile").read_text()
     seen = set()
-    for words in commands():
+    for words in commands(*(set(DOCUMENTS) - set(PAGES))):
+        assert is_known(words), f"unknown command in a sh fence: {words}"
         seen.add(words[0])
-        match words:
-            case ["make", target, *variables]:
-                assert re.search(rf"^{re.escape(target)}:", makefile, re.M), words
-                for name, _, value in (variable.partition("=") for variable in variables):
-                    assert f"$({name})" in makefile, words
-                    if name == "ARGS":
-                        parse(["pipeline-live", target, *shlex.split(value)])
-            case ["pipeline-live", *_]:
-                parse(words)
-            case ["pip", "install", distribution]:
-                assert distribution == PROJECT["project"]["name"]
-            case ["python", script]:
-                assert (ROOT / script).is_file(), words
-            case _:
-                pytest.fail(f"unknown command in a sh fence: {words}")
     assert seen >= {"make", "pip", "pipeline-live"}
 
 
-def parse(words: list[str]) -> None:
-    """Let the command's own parser read its arguments."""
-    parser = argparse.ArgumentParser(exit_on_error=False)
-    importlib.import_module(f"pipeline_live.{folder_of(words[1])}.command").add_arguments(parser)
-    parser.parse_args(words[2:])
-
-
-def folder_of(command: str) -> str:
-    return {"bench": "bench", "demo": "demo", "emulate": "emulator"}[command]
-
-
 def test_the_emulate_command_of_the_readme_serves() -> None:
-    [words] = [words for words in commands() if words[:2] == ["pipeline-live", "emulate"]]
+    [words] = [
+        words for words in commands("README.md") if words[:2] == ["pipeline-live", "emulate"]
+    ]
     arguments = ["0" if word.isdigit() else word for word in words[1:]]
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline_live.cli", *arguments], stdout=subprocess.PIPE, text=True
@@ -335,12 +290,12 @@ def test_the_readme_names_the_supported_pipecat() -> None:
 
 
 def test_the_state_diagram_is_the_tables_own() -> None:
-    assert fences(ARCHITECTURE, "mermaid") == [mermaid() + "\n"]
+    assert fences("ARCHITECTURE.md", "mermaid") == [mermaid() + "\n"]
 
 
 def test_the_layer_picture_is_the_import_contract() -> None:
     contract = PROJECT["tool"]["importlinter"]["contracts"][0]
-    drawn = fences(ARCHITECTURE, "text")[0].splitlines()
+    drawn = fences("ARCHITECTURE.md", "text")[0].splitlines()
     assert [re.split(r"\s{2,}", line)[0] for line in drawn] == contract["layers"]
 
 
