@@ -7,6 +7,7 @@ import asyncio
 import json
 import signal
 import sys
+from pathlib import Path
 
 from pipeline_live.emulator.delivery import REAL_SPEED
 from pipeline_live.emulator.script import Script
@@ -47,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, help="decides the intervals that vary (default: 0)"
     )
+    parser.add_argument(
+        "--log",
+        type=Path,
+        metavar="FILE",
+        help="write every message with its time as JSON lines; sound elided, secrets masked",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,6 +74,7 @@ async def serve_forever(args: argparse.Namespace) -> None:
         seed=args.seed,
         key=args.key,
         port=args.port,
+        log=args.log,
     )
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -10,6 +10,7 @@ from websockets.exceptions import ConnectionClosed
 
 from pipeline_live.emulator import frames
 from pipeline_live.emulator.mind import Mind
+from pipeline_live.emulator.recording import SessionRecording
 from pipeline_live.emulator.stage import Send, Speak
 from pipeline_live.emulator.voice import synthesize
 from pipeline_live.emulator.wire import read_message
@@ -29,12 +30,21 @@ class Connection:
         websocket: An open connection, its setup message read.
         mind: What to say, on the same clock as ``now_ms``.
         vertex: Speak the Vertex dialect.
+        log: Where to write down what is said, or None.
     """
 
-    def __init__(self, websocket: ServerConnection, mind: Mind, *, vertex: bool) -> None:
+    def __init__(
+        self,
+        websocket: ServerConnection,
+        mind: Mind,
+        *,
+        vertex: bool,
+        log: SessionRecording | None = None,
+    ) -> None:
         self._websocket = websocket
         self._mind = mind
         self._vertex = vertex
+        self._log = log
         self._stirred = asyncio.Event()
         self._progress = asyncio.Event()
         self._voices: set[asyncio.Task[None]] = set()
@@ -60,6 +70,8 @@ class Connection:
 
     async def _read(self) -> None:
         async for frame in self._websocket:
+            if self._log is not None:
+                self._log.client(frame)
             self._mind.hear(read_message(frame, vertex=self._vertex), now_ms())
             self._stirred.set()
             while self._mind.backlog > _MOST_BACKLOG:
@@ -72,6 +84,8 @@ class Connection:
             for item in self._mind.due(now_ms()):
                 if isinstance(item, Send):
                     await self._websocket.send(frames.encode(item.frame))
+                    if self._log is not None:
+                        self._log.sent(item.frame, item.at_ms)
                 else:
                     self._start_speaking(item)
             self._progress.set()

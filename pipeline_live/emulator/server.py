@@ -29,6 +29,7 @@ from pipeline_live.emulator.families import admit
 from pipeline_live.emulator.history import Session
 from pipeline_live.emulator.messages import INTERNAL, INVALID, POLICY, Refused, Setup
 from pipeline_live.emulator.mind import Mind
+from pipeline_live.emulator.recording import Recording, Scrubber, SessionRecording
 from pipeline_live.emulator.script import Script
 from pipeline_live.emulator.stage import Options
 from pipeline_live.emulator.voice import synthesize, voice_for
@@ -71,6 +72,8 @@ class Emulator:
         host: A loopback address.
         interrupt_delay_ms: The model notices a user's voice so much later.
         deaf: The model never notices a voice that sets in while it speaks.
+        log: File to write every message to, with its time: sound elided, secrets masked, words
+            kept. It is replaced on entry.
 
     Attributes:
         base_url: For ``HttpOptions(base_url=...)``, while it serves.
@@ -80,7 +83,7 @@ class Emulator:
 
     Raises:
         UsageError: The host is not a loopback address, or another argument makes no sense; on
-            entry, the port is taken.
+            entry, the port is taken or the log cannot be written.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class Emulator:
         host: str = "127.0.0.1",
         interrupt_delay_ms: int = 0,
         deaf: bool = False,
+        log: Path | None = None,
     ) -> None:
         if host not in _LOOPBACK:
             raise UsageError(f"cannot serve on {host}: the emulator is for loopback; use 127.0.0.1")
@@ -111,6 +115,8 @@ class Emulator:
         self._key = key
         self._connections = 0
         self._handles: dict[str, Session] = {}
+        self._log_path = log
+        self._log: Recording | None = None
         self._folder: Path | None = None
         self._server: Server | None = None
         self._rehearsals: set[asyncio.Task[None]] = set()
@@ -139,8 +145,10 @@ class Emulator:
         """Begin to listen.
 
         Raises:
-            UsageError: The port is taken.
+            UsageError: The port is taken, or the log cannot be written.
         """
+        if self._log_path is not None:
+            self._log = Recording(self._log_path, Scrubber([self._key or ""], words=True))
         self._folder = Path(tempfile.mkdtemp(prefix="pipeline-live-emulator-"))
         try:
             certificate_file, key_file = write_certificate(self._folder)
@@ -153,7 +161,7 @@ class Emulator:
                 max_size=_MESSAGE_BYTES,
             )
         except OSError as error:
-            self._remove_folder()
+            self._remove_files()
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
             raise UsageError(
@@ -172,7 +180,7 @@ class Emulator:
         for task in self._rehearsals:
             task.cancel()
         await asyncio.gather(*self._rehearsals, return_exceptions=True)
-        self._remove_folder()
+        self._remove_files()
 
     async def wait_closed(self) -> None:
         """Wait until ``close`` was called and has finished."""
@@ -211,7 +219,10 @@ class Emulator:
             thread.call(self.close())
             thread.stop()
 
-    def _remove_folder(self) -> None:
+    def _remove_files(self) -> None:
+        if self._log is not None:
+            self._log.close()
+            self._log = None
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
@@ -222,8 +233,9 @@ class Emulator:
         number = self._connections
         self._connections += 1
         session = Session()
+        log = self._begin_log(websocket)
         try:
-            await self._converse(websocket, session, random.Random(f"{self._seed}/{number}"))
+            await self._converse(websocket, session, random.Random(f"{self._seed}/{number}"), log)
         except Refused as refusal:
             await websocket.close(refusal.code, refusal.reason)
         except ConnectionClosed:
@@ -232,14 +244,28 @@ class Emulator:
             session.open = False
             session.close_code = websocket.protocol.close_code
             session.close_reason = websocket.protocol.close_reason or ""
+            if log is not None:
+                log.close(session.close_code, session.close_reason)
+
+    def _begin_log(self, websocket: ServerConnection) -> SessionRecording | None:
+        request = websocket.request
+        if self._log is None or request is None:
+            return None
+        return self._log.session(now_ms, request.path, request.headers.get("User-Agent", ""))
 
     async def _converse(
-        self, websocket: ServerConnection, session: Session, rng: random.Random
+        self,
+        websocket: ServerConnection,
+        session: Session,
+        rng: random.Random,
+        log: SessionRecording | None,
     ) -> None:
         assert websocket.request is not None
         path, _, query = websocket.request.path.partition("?")
         vertex = _VERTEX_PATH.fullmatch(path) is not None
         first = await websocket.recv()
+        if log is not None:
+            log.client(first)
         if not vertex:
             self._check_key(websocket.request, query)
         setup = read_message(first, vertex=vertex)
@@ -251,7 +277,7 @@ class Emulator:
         self._rehearse(session.voice)
         options = dataclasses.replace(self._options, vertex=vertex)
         mind = Mind(setup, family, session, now_ms(), script=self.script, options=options, rng=rng)
-        await Connection(websocket, mind, vertex=vertex).run()
+        await Connection(websocket, mind, vertex=vertex, log=log).run()
 
     def _check_key(self, request: Request, query: str) -> None:
         fields = urllib.parse.parse_qs(query)
