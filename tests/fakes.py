@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.frames import Close
 
 from pipeline_live.session import Call, LiveSession
-from pipeline_live.turn.machine import Floor
+from pipeline_live.turn.policy import Floor
 
 T = TypeVar("T")
 

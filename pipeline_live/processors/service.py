@@ -63,7 +63,8 @@ from pipeline_live.turn.events import (
     SpeechStarted,
     StartUserTurn,
 )
-from pipeline_live.turn.machine import BargeIn, User
+from pipeline_live.turn.policy import BargeIn
+from pipeline_live.turn.tables import User
 from pipeline_live.vad import warm_up
 
 MAX_NEWS = 256

@@ -28,8 +28,9 @@ from pipeline_live.turn.events import (
     StopRequested,
     TimeReached,
 )
-from pipeline_live.turn.machine import Floor, TurnMachine, TurnPolicy
+from pipeline_live.turn.machine import TurnMachine
 from pipeline_live.turn.playout import PlayoutLedger
+from pipeline_live.turn.policy import Floor, TurnPolicy
 from pipeline_live.vad import Window
 
 RECENT_MS = 8000

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from pipeline_live.turn.machine import Floor
+from pipeline_live.turn.policy import Floor
 
 
 class Certainty(enum.IntEnum):

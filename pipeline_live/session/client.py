@@ -15,7 +15,7 @@ from pipeline_live.session.connection import prepared_config
 from pipeline_live.session.ears import EarsPolicy
 from pipeline_live.session.live_session import LiveSession
 from pipeline_live.session.timeline import Timeline
-from pipeline_live.turn.machine import Floor, TurnPolicy
+from pipeline_live.turn.policy import Floor, TurnPolicy
 
 
 class _Live:

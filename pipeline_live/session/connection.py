@@ -11,7 +11,7 @@ from google.genai import errors, types
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from pipeline_live.errors import ConnectionFailed, UsageError
-from pipeline_live.turn.machine import Floor
+from pipeline_live.turn.policy import Floor
 
 _POLICY_VIOLATION = 1008
 _INVALID = 1007

@@ -40,8 +40,9 @@ from pipeline_live.turn.events import (
     StopServer,
     SuppressInterrupted,
 )
-from pipeline_live.turn.machine import Floor, User
 from pipeline_live.turn.playout import Reply
+from pipeline_live.turn.policy import Floor
+from pipeline_live.turn.tables import User
 
 ONSET_PAD_MS = 200
 """Sound sent from before the onset that the ears found; Silero needs a moment to be sure."""

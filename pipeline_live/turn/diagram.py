@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline_live.turn.machine import GATE, HOLD, USER, Gate, Playout, Row, User
+from pipeline_live.turn.tables import GATE, HOLD, USER, Gate, Playout, Row, User
 
 
 def mermaid() -> str:

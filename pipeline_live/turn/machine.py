@@ -1,7 +1,7 @@
 """The turn machine of a call: whose turn it is, and which audio may still be heard.
 
-Two rules. Everything that moves the machine stands in the three tables below; and the machine never
-looks at a clock: every fact carries its time, and ``deadline_ms`` says when to come back with
+Two rules. Everything that moves the machine stands in tables (``turn.tables``); and the machine
+never looks at a clock: every fact carries its time, and ``deadline_ms`` says when to come back with
 ``TimeReached``.
 
 Theory of operation. The machine has three regions. The *gate* watches the model's reply. It is
@@ -27,10 +27,6 @@ tells to ignore (``BargeIn``).
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from pipeline_live.turn.events import (
     CONTENT,
     Action,
@@ -41,9 +37,7 @@ from pipeline_live.turn.events import (
     AnswerRequested,
     AudioReceived,
     BoundaryAssumed,
-    ConnectionLost,
     ConnectionOpened,
-    ContentReceived,
     Deliver,
     Drop,
     EndTurn,
@@ -62,7 +56,6 @@ from pipeline_live.turn.events import (
     ReportInterruption,
     ResumePlayout,
     Source,
-    SpeechDismissed,
     SpeechEnded,
     SpeechStarted,
     SpeechSuspected,
@@ -77,175 +70,8 @@ from pipeline_live.turn.events import (
     TurnCompleted,
 )
 from pipeline_live.turn.playout import PlayoutLedger, Reply
-
-
-class Floor(enum.StrEnum):
-    """Who decides when a user turn starts and ends."""
-
-    SERVER = "server"
-    """Gemini's automatic VAD."""
-    LOCAL = "local"
-    """We do: automatic VAD is off and we send activityStart and activityEnd."""
-    PROGRAM = "program"
-    """The program around us does: automatic VAD is off and it sends the activities itself."""
-
-
-class BargeIn(enum.StrEnum):
-    """What the user's speech, as heard here, does to a reply."""
-
-    HOLD = "hold"
-    """Suspected speech holds it, confirmed speech ends it."""
-    CUT = "cut"
-    """Confirmed speech ends it; nothing is held."""
-    OFF = "off"
-    """Nothing; only the server and the program end a reply."""
-
-
-class Gate(enum.StrEnum):
-    """States of the gate."""
-
-    IDLE = "idle"
-    REPLYING = "replying"
-    SWALLOWING = "swallowing"
-    CLOSING = "closing"
-
-
-class User(enum.StrEnum):
-    """States of the floor region."""
-
-    QUIET = "quiet"
-    SPEAKING = "speaking"
-
-
-class Playout(enum.StrEnum):
-    """States of the hold region."""
-
-    PLAYING = "playing"
-    HELD = "held"
-
-
-class Do(enum.StrEnum):
-    """What a row does; each is a method of the machine."""
-
-    START_REPLY = "start reply"
-    DELIVER = "deliver"
-    DROP = "drop"
-    KILL_BY_SERVER = "kill reply (server)"
-    KILL_BY_SPEECH = "kill reply (local speech)"
-    KILL_BY_STOP = "kill reply (stop)"
-    SUPPRESS = "suppress interrupted"
-    COMPLETE = "generation complete"
-    END_TURN = "end turn"
-    SYNTHESIZE_END = "synthesize end of turn"
-    END_STRAY = "end turn if one is open"
-    ABANDON = "abandon reply"
-    START_USER_TURN = "start user turn"
-    END_USER_TURN = "end user turn"
-    TELL_SUSPICION = "tell suspicion"
-    TELL_DISMISSAL = "tell dismissal"
-    HOLD = "hold playout"
-    RESUME = "resume playout"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of a table: where to go, and what to do on the way."""
-
-    to: Gate | User | Playout
-    do: tuple[Do, ...] = ()
-
-
-GateTable = Mapping[tuple[Gate, type[Fact]], Row]
-UserTable = Mapping[tuple[User, type[Fact]], Row]
-HoldTable = Mapping[tuple[Playout, type[Fact]], Row]
-
-_I, _R, _S, _C = Gate.IDLE, Gate.REPLYING, Gate.SWALLOWING, Gate.CLOSING
-
-GATE: GateTable = {
-    (_I, AudioReceived): Row(_R, (Do.START_REPLY, Do.DELIVER)),
-    (_I, TranscriptReceived): Row(_R, (Do.START_REPLY, Do.DELIVER)),
-    (_I, ContentReceived): Row(_R, (Do.START_REPLY, Do.DELIVER)),
-    (_I, Interrupted): Row(_C, (Do.KILL_BY_SERVER,)),
-    (_I, TurnCompleted): Row(_I, (Do.END_STRAY,)),
-    (_I, SpeechStarted): Row(_I, (Do.KILL_BY_SPEECH,)),
-    (_I, StopRequested): Row(_I, (Do.KILL_BY_STOP,)),
-    (_R, AudioReceived): Row(_R, (Do.DELIVER,)),
-    (_R, TranscriptReceived): Row(_R, (Do.DELIVER,)),
-    (_R, ContentReceived): Row(_R, (Do.DELIVER,)),
-    (_R, GenerationCompleted): Row(_R, (Do.COMPLETE,)),
-    (_R, TurnCompleted): Row(_I, (Do.COMPLETE, Do.END_TURN)),
-    (_R, Interrupted): Row(_C, (Do.KILL_BY_SERVER,)),
-    (_R, SpeechStarted): Row(_S, (Do.KILL_BY_SPEECH,)),
-    (_R, StopRequested): Row(_S, (Do.KILL_BY_STOP,)),
-    (_R, ConnectionLost): Row(_I, (Do.ABANDON, Do.SYNTHESIZE_END)),
-    (_R, ConnectionOpened): Row(_I, (Do.ABANDON, Do.SYNTHESIZE_END)),
-    (_S, AudioReceived): Row(_S, (Do.DROP,)),
-    (_S, TranscriptReceived): Row(_S, (Do.DROP,)),
-    (_S, ContentReceived): Row(_S, (Do.DROP,)),
-    (_S, GenerationCompleted): Row(_S, (Do.COMPLETE,)),
-    (_S, Interrupted): Row(_C, (Do.SUPPRESS,)),
-    (_S, TurnCompleted): Row(_I, (Do.END_TURN,)),
-    (_S, BoundaryAssumed): Row(_I, (Do.SYNTHESIZE_END,)),
-    (_S, ConnectionLost): Row(_I, (Do.SYNTHESIZE_END,)),
-    (_S, ConnectionOpened): Row(_I, (Do.SYNTHESIZE_END,)),
-    (_C, AudioReceived): Row(_C, (Do.DROP,)),
-    (_C, TranscriptReceived): Row(_C, (Do.DROP,)),
-    (_C, ContentReceived): Row(_C, (Do.DROP,)),
-    (_C, Interrupted): Row(_C, (Do.SUPPRESS,)),
-    (_C, TurnCompleted): Row(_I, (Do.END_TURN,)),
-    (_C, BoundaryAssumed): Row(_I, (Do.SYNTHESIZE_END,)),
-    (_C, ConnectionLost): Row(_I, (Do.SYNTHESIZE_END,)),
-    (_C, ConnectionOpened): Row(_I, (Do.SYNTHESIZE_END,)),
-}
-"""The gate: (state, fact) → row."""
-
-USER: UserTable = {
-    (User.QUIET, SpeechSuspected): Row(User.QUIET, (Do.TELL_SUSPICION,)),
-    (User.QUIET, SpeechDismissed): Row(User.QUIET, (Do.TELL_DISMISSAL,)),
-    (User.QUIET, SpeechStarted): Row(User.SPEAKING, (Do.START_USER_TURN,)),
-    (User.SPEAKING, SpeechSuspected): Row(User.SPEAKING, (Do.TELL_SUSPICION,)),
-    (User.SPEAKING, SpeechDismissed): Row(User.SPEAKING, (Do.TELL_DISMISSAL,)),
-    (User.SPEAKING, SpeechEnded): Row(User.QUIET, (Do.END_USER_TURN,)),
-}
-"""The floor: (state, fact) → row."""
-
-HOLD: HoldTable = {
-    (Playout.PLAYING, SpeechSuspected): Row(Playout.HELD, (Do.HOLD,)),
-    (Playout.HELD, SpeechDismissed): Row(Playout.PLAYING, (Do.RESUME,)),
-    (Playout.HELD, HoldExpired): Row(Playout.PLAYING, (Do.RESUME,)),
-    (Playout.HELD, SpeechStarted): Row(Playout.PLAYING),
-    (Playout.HELD, Interrupted): Row(Playout.PLAYING),
-    (Playout.HELD, StopRequested): Row(Playout.PLAYING),
-}
-"""The hold: (state, fact) → row. The gate ends what is held in the last three."""
-
-
-@dataclass(frozen=True, slots=True)
-class TurnPolicy:
-    """What local speech may do, and the waits, in milliseconds.
-
-    Attributes:
-        barge_in: What the user's speech, as heard here, does to a reply.
-        hold_limit_ms: How long playout is held without a decision. Pipecat counts the bot as silent
-            after 3 s without sound, and would start a new turn.
-        closing_quiet_ms: After ``interrupted``, silence on the wire that stands for the missing
-            ``turnComplete``. Measured on 3.8: 4 to 36 ms, nothing after it in 14 of 14 (recordings
-            of frontier-on-cloud/gemini-live-stop-test; rasonyang/ai-native-callcenter); a new reply
-            comes 503 ms after it at the earliest (live-commit-guard).
-        swallow_quiet_ms: After our own decision, silence on the wire after which a reply that was
-            still being generated counts as abandoned. A healthy reply pauses 22 to 185 ms.
-        complete_slack_ms: How much later than the end of simulated playback the ``turnComplete`` of
-            a fully generated reply may come. Measured: up to 250 ms.
-        proof_quiet_ms: Silence on the wire after which content is a new reply, without a boundary,
-            if the server has taken in a new question since the interruption.
-    """
-
-    barge_in: BargeIn = BargeIn.HOLD
-    hold_limit_ms: int = 1500
-    closing_quiet_ms: int = 400
-    swallow_quiet_ms: int = 4000
-    complete_slack_ms: int = 2000
-    proof_quiet_ms: int = 1000
+from pipeline_live.turn.policy import BargeIn, TurnPolicy
+from pipeline_live.turn.tables import GATE, HOLD, USER, Do, Gate, Playout, User
 
 
 class TurnMachine:

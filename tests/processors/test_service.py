@@ -38,7 +38,7 @@ from pipeline_live.processors import (
 from pipeline_live.processors.facade import ATTEMPTS, Microphone, backoff_ms
 from pipeline_live.turn import Reply
 from pipeline_live.turn.events import SpeechEnded, SpeechStarted
-from pipeline_live.turn.machine import Floor
+from pipeline_live.turn.policy import Floor
 
 
 def sounds(tap: Tap) -> list[int]:

@@ -25,7 +25,7 @@ from pipeline_live.errors import SessionBusy, UsageError
 from pipeline_live.session import Call, LiveSession
 from pipeline_live.session.live_session import MAX_INBOX
 from pipeline_live.turn.events import SpeechEnded, SpeechStarted
-from pipeline_live.turn.machine import Floor
+from pipeline_live.turn.policy import Floor
 
 
 async def settle() -> None:

@@ -10,7 +10,7 @@ from fakes import Line, run, session_on
 from google import genai
 from google.genai import errors, live
 
-from pipeline_live.turn.machine import Gate
+from pipeline_live.turn.tables import Gate
 
 
 def _decoded(message: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from google.genai import types
 from pipeline_live.session import Call, Certainty
 from pipeline_live.session.capabilities import STOPS, StopMessage, stop_message
 from pipeline_live.turn.events import SpeechEnded, SpeechStarted
-from pipeline_live.turn.machine import Floor
+from pipeline_live.turn.policy import Floor
 
 FAMILIES = (
     "models/gemini-3.8-live",

@@ -10,7 +10,7 @@ from pipeline_live.errors import UsageError
 from pipeline_live.session import Call, Timeline
 from pipeline_live.turn import Reply
 from pipeline_live.turn import events as e
-from pipeline_live.turn.machine import Floor
+from pipeline_live.turn.policy import Floor
 
 EVENTS = [
     kind

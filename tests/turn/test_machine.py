@@ -9,18 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pipeline_live.turn import events as e
-from pipeline_live.turn.machine import (
-    GATE,
-    HOLD,
-    USER,
-    BargeIn,
-    Do,
-    Gate,
-    Playout,
-    TurnMachine,
-    TurnPolicy,
-    User,
-)
+from pipeline_live.turn.machine import TurnMachine
+from pipeline_live.turn.policy import BargeIn, TurnPolicy
+from pipeline_live.turn.tables import GATE, HOLD, USER, Do, Gate, Playout, User
 
 FACTS = [
     kind

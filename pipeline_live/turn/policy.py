@@ -1,0 +1,56 @@
+"""What a call is told before it begins: who has the floor, what speech may do, how long to wait."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Floor(enum.StrEnum):
+    """Who decides when a user turn starts and ends."""
+
+    SERVER = "server"
+    """Gemini's automatic VAD."""
+    LOCAL = "local"
+    """We do: automatic VAD is off and we send activityStart and activityEnd."""
+    PROGRAM = "program"
+    """The program around us does: automatic VAD is off and it sends the activities itself."""
+
+
+class BargeIn(enum.StrEnum):
+    """What the user's speech, as heard here, does to a reply."""
+
+    HOLD = "hold"
+    """Suspected speech holds it, confirmed speech ends it."""
+    CUT = "cut"
+    """Confirmed speech ends it; nothing is held."""
+    OFF = "off"
+    """Nothing; only the server and the program end a reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPolicy:
+    """What local speech may do, and the waits, in milliseconds.
+
+    Attributes:
+        barge_in: What the user's speech, as heard here, does to a reply.
+        hold_limit_ms: How long playout is held without a decision. Pipecat counts the bot as silent
+            after 3 s without sound, and would start a new turn.
+        closing_quiet_ms: After ``interrupted``, silence on the wire that stands for the missing
+            ``turnComplete``. Measured on 3.8: 4 to 36 ms, nothing after it in 14 of 14 (recordings
+            of frontier-on-cloud/gemini-live-stop-test; rasonyang/ai-native-callcenter); a new reply
+            comes 503 ms after it at the earliest (live-commit-guard).
+        swallow_quiet_ms: After our own decision, silence on the wire after which a reply that was
+            still being generated counts as abandoned. A healthy reply pauses 22 to 185 ms.
+        complete_slack_ms: How much later than the end of simulated playback the ``turnComplete`` of
+            a fully generated reply may come. Measured: up to 250 ms.
+        proof_quiet_ms: Silence on the wire after which content is a new reply, without a boundary,
+            if the server has taken in a new question since the interruption.
+    """
+
+    barge_in: BargeIn = BargeIn.HOLD
+    hold_limit_ms: int = 1500
+    closing_quiet_ms: int = 400
+    swallow_quiet_ms: int = 4000
+    complete_slack_ms: int = 2000
+    proof_quiet_ms: int = 1000

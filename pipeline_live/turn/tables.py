@@ -1,0 +1,148 @@
+"""The tables of the turn machine: everything that moves it, as data.
+
+A fact without a row in a region's table leaves that region alone.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline_live.turn.events import (
+    AudioReceived,
+    BoundaryAssumed,
+    ConnectionLost,
+    ConnectionOpened,
+    ContentReceived,
+    Fact,
+    GenerationCompleted,
+    HoldExpired,
+    Interrupted,
+    SpeechDismissed,
+    SpeechEnded,
+    SpeechStarted,
+    SpeechSuspected,
+    StopRequested,
+    TranscriptReceived,
+    TurnCompleted,
+)
+
+
+class Gate(enum.StrEnum):
+    """States of the gate."""
+
+    IDLE = "idle"
+    REPLYING = "replying"
+    SWALLOWING = "swallowing"
+    CLOSING = "closing"
+
+
+class User(enum.StrEnum):
+    """States of the floor region."""
+
+    QUIET = "quiet"
+    SPEAKING = "speaking"
+
+
+class Playout(enum.StrEnum):
+    """States of the hold region."""
+
+    PLAYING = "playing"
+    HELD = "held"
+
+
+class Do(enum.StrEnum):
+    """What a row does; each is a method of the machine."""
+
+    START_REPLY = "start reply"
+    DELIVER = "deliver"
+    DROP = "drop"
+    KILL_BY_SERVER = "kill reply (server)"
+    KILL_BY_SPEECH = "kill reply (local speech)"
+    KILL_BY_STOP = "kill reply (stop)"
+    SUPPRESS = "suppress interrupted"
+    COMPLETE = "generation complete"
+    END_TURN = "end turn"
+    SYNTHESIZE_END = "synthesize end of turn"
+    END_STRAY = "end turn if one is open"
+    ABANDON = "abandon reply"
+    START_USER_TURN = "start user turn"
+    END_USER_TURN = "end user turn"
+    TELL_SUSPICION = "tell suspicion"
+    TELL_DISMISSAL = "tell dismissal"
+    HOLD = "hold playout"
+    RESUME = "resume playout"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table: where to go, and what to do on the way."""
+
+    to: Gate | User | Playout
+    do: tuple[Do, ...] = ()
+
+
+GateTable = Mapping[tuple[Gate, type[Fact]], Row]
+UserTable = Mapping[tuple[User, type[Fact]], Row]
+HoldTable = Mapping[tuple[Playout, type[Fact]], Row]
+
+_I, _R, _S, _C = Gate.IDLE, Gate.REPLYING, Gate.SWALLOWING, Gate.CLOSING
+
+GATE: GateTable = {
+    (_I, AudioReceived): Row(_R, (Do.START_REPLY, Do.DELIVER)),
+    (_I, TranscriptReceived): Row(_R, (Do.START_REPLY, Do.DELIVER)),
+    (_I, ContentReceived): Row(_R, (Do.START_REPLY, Do.DELIVER)),
+    (_I, Interrupted): Row(_C, (Do.KILL_BY_SERVER,)),
+    (_I, TurnCompleted): Row(_I, (Do.END_STRAY,)),
+    (_I, SpeechStarted): Row(_I, (Do.KILL_BY_SPEECH,)),
+    (_I, StopRequested): Row(_I, (Do.KILL_BY_STOP,)),
+    (_R, AudioReceived): Row(_R, (Do.DELIVER,)),
+    (_R, TranscriptReceived): Row(_R, (Do.DELIVER,)),
+    (_R, ContentReceived): Row(_R, (Do.DELIVER,)),
+    (_R, GenerationCompleted): Row(_R, (Do.COMPLETE,)),
+    (_R, TurnCompleted): Row(_I, (Do.COMPLETE, Do.END_TURN)),
+    (_R, Interrupted): Row(_C, (Do.KILL_BY_SERVER,)),
+    (_R, SpeechStarted): Row(_S, (Do.KILL_BY_SPEECH,)),
+    (_R, StopRequested): Row(_S, (Do.KILL_BY_STOP,)),
+    (_R, ConnectionLost): Row(_I, (Do.ABANDON, Do.SYNTHESIZE_END)),
+    (_R, ConnectionOpened): Row(_I, (Do.ABANDON, Do.SYNTHESIZE_END)),
+    (_S, AudioReceived): Row(_S, (Do.DROP,)),
+    (_S, TranscriptReceived): Row(_S, (Do.DROP,)),
+    (_S, ContentReceived): Row(_S, (Do.DROP,)),
+    (_S, GenerationCompleted): Row(_S, (Do.COMPLETE,)),
+    (_S, Interrupted): Row(_C, (Do.SUPPRESS,)),
+    (_S, TurnCompleted): Row(_I, (Do.END_TURN,)),
+    (_S, BoundaryAssumed): Row(_I, (Do.SYNTHESIZE_END,)),
+    (_S, ConnectionLost): Row(_I, (Do.SYNTHESIZE_END,)),
+    (_S, ConnectionOpened): Row(_I, (Do.SYNTHESIZE_END,)),
+    (_C, AudioReceived): Row(_C, (Do.DROP,)),
+    (_C, TranscriptReceived): Row(_C, (Do.DROP,)),
+    (_C, ContentReceived): Row(_C, (Do.DROP,)),
+    (_C, Interrupted): Row(_C, (Do.SUPPRESS,)),
+    (_C, TurnCompleted): Row(_I, (Do.END_TURN,)),
+    (_C, BoundaryAssumed): Row(_I, (Do.SYNTHESIZE_END,)),
+    (_C, ConnectionLost): Row(_I, (Do.SYNTHESIZE_END,)),
+    (_C, ConnectionOpened): Row(_I, (Do.SYNTHESIZE_END,)),
+}
+"""The gate: (state, fact) → row."""
+
+USER: UserTable = {
+    (User.QUIET, SpeechSuspected): Row(User.QUIET, (Do.TELL_SUSPICION,)),
+    (User.QUIET, SpeechDismissed): Row(User.QUIET, (Do.TELL_DISMISSAL,)),
+    (User.QUIET, SpeechStarted): Row(User.SPEAKING, (Do.START_USER_TURN,)),
+    (User.SPEAKING, SpeechSuspected): Row(User.SPEAKING, (Do.TELL_SUSPICION,)),
+    (User.SPEAKING, SpeechDismissed): Row(User.SPEAKING, (Do.TELL_DISMISSAL,)),
+    (User.SPEAKING, SpeechEnded): Row(User.QUIET, (Do.END_USER_TURN,)),
+}
+"""The floor: (state, fact) → row."""
+
+HOLD: HoldTable = {
+    (Playout.PLAYING, SpeechSuspected): Row(Playout.HELD, (Do.HOLD,)),
+    (Playout.HELD, SpeechDismissed): Row(Playout.PLAYING, (Do.RESUME,)),
+    (Playout.HELD, HoldExpired): Row(Playout.PLAYING, (Do.RESUME,)),
+    (Playout.HELD, SpeechStarted): Row(Playout.PLAYING),
+    (Playout.HELD, Interrupted): Row(Playout.PLAYING),
+    (Playout.HELD, StopRequested): Row(Playout.PLAYING),
+}
+"""The hold: (state, fact) → row. The gate ends what is held in the last three."""
