@@ -16,6 +16,7 @@ _COMMANDS = {
     "bench": ("pipeline_live.bench.command", "measure barge-ins beside Pipecat's own service"),
     "demo": ("pipeline_live.demo.command", "hold a spoken conversation with barge-ins; no key"),
     "emulate": ("pipeline_live.emulator.command", "serve the Gemini Live protocol on loopback"),
+    "record": ("pipeline_live.record.command", "write down a session with the real service"),
 }
 
 

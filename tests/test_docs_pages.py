@@ -28,7 +28,7 @@ FENCES = [fence for page in PAGES for fence in fences_of(page)]
 PROGRAMS = sorted({f.document for f in FENCES if f.language == "python"})
 SHELLS = sorted({f.document for f in FENCES if f.language == "sh"})
 KNOWN_ONLY = {"make", "pip"}
-KNOWN_ONLY_COMMANDS = {"bench", "demo", "emulate", "talk"}
+KNOWN_ONLY_COMMANDS = {"bench", "demo", "emulate", "record", "talk"}
 """Commands that take minutes, serve for ever or change the machine: only their words are tried."""
 
 

@@ -19,7 +19,8 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TextIO
+from types import TracebackType
+from typing import Any, Self, TextIO
 
 from loguru import logger
 
@@ -102,7 +103,7 @@ def _camel(name: str) -> str:
 
 
 class Recording:
-    """A file that is being written, with any number of sessions in it.
+    """A file that is being written, with any number of sessions in it; ``with`` closes it.
 
     Args:
         path: Where to write; an existing file is replaced.
@@ -123,6 +124,17 @@ class Recording:
             raise UsageError(
                 f"{path}: cannot be written ({error.strerror or error}); choose another file"
             ) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def session(self, clock: Callable[[], int], path: str, agent: str = "") -> SessionRecording:
         """Begin a session; its first line is written.
