@@ -318,7 +318,8 @@ class GeminiLiveService(_Live):
     Args:
         floor: Who decides user turns: ``"server"`` (Gemini's automatic VAD, the default) or
             ``"local"`` (our ears; the same as ``GeminiVADParams(disabled=True)``).
-        timeline: Where to write what happens.
+        timeline: Where to write what happens, for example ``Timeline.in_folder("calls/monday")``;
+            by default as the environment variable ``PIPELINE_LIVE_TIMELINE`` says.
         local_speech: Let the user's speech, as heard here, interrupt a reply before the server
             says so. Off, for example, for open loudspeakers without echo cancellation.
         ears: Thresholds of the local ears.

@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import wave
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pipecat.frames.frames import Frame, InputAudioRawFrame, OutputAudioRawFrame, StartFrame
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import TransportParams
 
-from pipeline_live.audio import (
-    OUTPUT_RATE,
-    Resampler,
-    decay,
-    mono,
-    ms_to_samples,
-    resample,
-    samples_of,
-    to_array,
-)
-from pipeline_live.errors import UsageError
+from pipeline_live.audio import OUTPUT_RATE, mono, ms_to_samples, resample, samples_of
 from pipeline_live.processors.tags import call_of, captured_s
+from pipeline_live.session.recording import StereoTrack
 
 CHUNK_MS = 20
 """What the transport writes at once."""
 DEVICE_BUFFER_MS = 40
 """What the imagined sound card holds; it cannot be taken back."""
-_SETTLE_MS = 2000
-_MIC_WAS_OFF_MS = 1000
-_MIC_JITTER_MS = 20
 
 
 class FileSink(BaseOutputTransport):
@@ -67,7 +53,7 @@ class FileSink(BaseOutputTransport):
         )
         super().__init__(params, **kwargs)
         self._buffer_ms = device_buffer_ms
-        self._track = _StereoTrack(Path(path), params.audio_out_sample_rate or OUTPUT_RATE)
+        self._track = StereoTrack(Path(path), params.audio_out_sample_rate or OUTPUT_RATE)
         self._begun: float | None = None
         self._free_at = 0  # sample at which the card runs dry
 
@@ -78,7 +64,8 @@ class FileSink(BaseOutputTransport):
         call = call_of(frame)
         if call is not None:
             now = call.now_ms()
-            call.timeline.note("SoundStarted", now)
+            if call.timeline.recording is None:
+                call.timeline.note("SoundStarted", now)
             call.timeline.note(
                 "PlayoutConfigured", now, chunk_ms=CHUNK_MS, device_buffer_ms=self._buffer_ms
             )
@@ -119,81 +106,3 @@ class FileSink(BaseOutputTransport):
     def _sample_at(self, at_s: float) -> int:
         assert self._begun is not None
         return int((at_s - self._begun) * self._track.rate)
-
-
-class _StereoTrack:
-    """Two channels over one time axis, written to disk as soon as nothing can change them."""
-
-    def __init__(self, path: Path, rate: int) -> None:
-        self.rate = rate
-        try:
-            self._file = path.open("wb")
-        except OSError as error:
-            raise UsageError(
-                f"{path}: cannot be written ({error.strerror or error}); choose another place"
-            ) from None
-        self._wav = wave.open(self._file, "wb")  # noqa: SIM115
-        self._wav.setnchannels(2)
-        self._wav.setsampwidth(2)
-        self._wav.setframerate(rate)
-        self._written = 0
-        self._left, self._right = bytearray(), bytearray()
-        self._mic: Resampler | None = None
-        self._mic_at = 0  # where the resampler's next sample belongs
-        self._mic_due = 0  # where the microphone's next sample belongs
-
-    def hear(self, sound: bytes, rate: int, at: int) -> None:
-        """The microphone's next piece, whose first sample was taken no later than ``at``.
-
-        Its clock is its own, so pieces join without a seam; the piece that came with the least
-        delay says where that clock stands.
-        """
-        late = at - self._mic_due
-        if (
-            self._mic is None
-            or self._mic.rate != rate
-            or late > ms_to_samples(_MIC_WAS_OFF_MS, self.rate)
-        ):
-            self._mic, self._mic_at, self._mic_due = Resampler(rate, self.rate), at, at
-        elif late < -ms_to_samples(_MIC_JITTER_MS, self.rate):  # what came before was late as well
-            del self._left[: -late * 2]
-            self._mic_at += late
-            self._mic_due = at
-        self._mic_due += samples_of(sound) * self.rate // rate
-        pcm = self._mic.feed(sound)
-        self._lay(self._left, pcm, self._mic_at)
-        self._mic_at += samples_of(pcm)
-        self._flush(self._mic_at - ms_to_samples(_SETTLE_MS, self.rate))
-
-    def play(self, pcm: bytes, at: int) -> None:
-        """Sound of the bot that is heard from sample ``at`` on.
-
-        It ends without a click: the decay at its end stands until more follows.
-        """
-        self._lay(self._right, pcm + decay(pcm, self.rate), at)
-        self._flush(at - ms_to_samples(_SETTLE_MS, self.rate))
-
-    def close(self, end: int) -> None:
-        """Write what is left up to sample ``end``."""
-        self._flush(max(end, self._written + max(len(self._left), len(self._right)) // 2))
-        self._wav.close()
-        self._file.close()
-
-    def _lay(self, channel: bytearray, pcm: bytes, at: int) -> None:
-        start = (at - self._written) * 2
-        if start < 0:  # written already
-            pcm, start = pcm[-start:], 0
-        channel += bytes(max(0, start - len(channel)))
-        channel[start : start + len(pcm)] = pcm
-
-    def _flush(self, until: int) -> None:
-        count = until - self._written
-        if count <= 0:
-            return
-        both = np.zeros((count, 2), np.int16)
-        for side, channel in enumerate((self._left, self._right)):
-            sound = to_array(bytes(channel[: count * 2]))
-            both[: len(sound), side] = sound
-            del channel[: count * 2]
-        self._wav.writeframes(both.astype("<i2").tobytes())
-        self._written = until

@@ -14,11 +14,14 @@ from typing import Protocol
 
 from pipeline_live.audio import INPUT_RATE, bytes_of, ms_to_samples, samples_of
 from pipeline_live.session.ears import Ears, EarsPolicy, Heard, Verdict
+from pipeline_live.session.recording import Recording
 from pipeline_live.session.report import InterruptionReport
 from pipeline_live.session.timeline import Timeline
 from pipeline_live.turn.events import (
     Action,
     Fact,
+    FlushPlayout,
+    PlayoutAdvanced,
     ReportAnomaly,
     ReportInterruption,
     SpeechDismissed,
@@ -29,7 +32,7 @@ from pipeline_live.turn.events import (
     TimeReached,
 )
 from pipeline_live.turn.machine import TurnMachine
-from pipeline_live.turn.playout import PlayoutLedger
+from pipeline_live.turn.playout import PlayoutLedger, Reply
 from pipeline_live.turn.policy import Floor, TurnPolicy
 from pipeline_live.vad import Window
 
@@ -62,7 +65,7 @@ class Call:
         ears: Thresholds of the local ears; None for a call that does not listen by itself.
         endpointer: Asked at each pause whether the user's turn is complete; without one, silence
             alone ends a turn.
-        timeline: Where to write what happens.
+        timeline: Where to write what happens; by default as ``PIPELINE_LIVE_TIMELINE`` says.
     """
 
     def __init__(
@@ -75,7 +78,8 @@ class Call:
         timeline: Timeline | None = None,
     ) -> None:
         self.floor = floor
-        self.timeline = timeline or Timeline()
+        self.timeline = timeline or Timeline.from_environment()
+        self._own_timeline = timeline is None
         self.ledger = PlayoutLedger()
         self.machine = TurnMachine(policy, self.ledger)
         self.ears = Ears(ears) if ears is not None else None
@@ -127,10 +131,14 @@ class Call:
             fact = self._facts[0]
             try:
                 self.timeline.fact(fact)
+                if isinstance(fact, PlayoutAdvanced) and self.timeline.recording is not None:
+                    self.timeline.recording.played(fact.reply, fact.samples, fact.at_ms)
                 for action in self.machine.handle(fact):
                     self.timeline.action(action, fact.at_ms)
                     if isinstance(action, ReportInterruption):
                         self.interruption = self._report_of(action, fact.at_ms)
+                    elif isinstance(action, FlushPlayout) and self.timeline.recording is not None:
+                        self.timeline.recording.flush(action.replies)
                     for hand in tuple(self._hands):
                         hand.perform(action, fact.at_ms)
                     done.append(action)
@@ -141,12 +149,14 @@ class Call:
 
     def hear(self, pcm: bytes, rate: int) -> None:
         """Listen to the microphone: mono s16le sound at ``rate`` Hz."""
+        self._record(pcm, rate)
         if self.ears is not None:
             self._keep(pcm, rate)
             self._tell(self.ears.hear(pcm, rate), rate)
 
     def hear_windows(self, windows: list[Window], pcm: bytes, rate: int) -> None:
         """Take over what other ears found in ``pcm``, the microphone's next sound."""
+        self._record(pcm, rate)
         if self.ears is not None:
             self._keep(pcm, rate)
             self._tell(self.ears.judge(windows, samples_of(pcm), rate), rate)
@@ -177,15 +187,43 @@ class Call:
         self.ledger.settle(self.now_ms())
         return self.ledger.heard_ms(reply)
 
+    def keep_sound(self, reply: Reply, pcm: bytes) -> None:
+        """Sound of ``reply``, s16le at 24 kHz, was received: for the recording, if there is one."""
+        recording = self.timeline.recording
+        if recording is not None:
+            self._begin(recording)
+            recording.receive(reply, pcm)
+
     def report(self, what: str) -> None:
         """Note something unexpected that does not end the call."""
         self.timeline.action(ReportAnomaly(what), self.now_ms())
 
     def end(self) -> None:
-        """Let go of the timer; for the end of the call."""
+        """End the call: let go of the timer, and of a timeline that nobody gave."""
+        self._disarm()
+        if self._own_timeline:
+            self.timeline.close()
+
+    def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _record(self, pcm: bytes, rate: int) -> None:
+        """Record the microphone, and what was played by now if no sink says so itself."""
+        recording = self.timeline.recording
+        if recording is not None:
+            self._begin(recording)
+            now = self.now_ms()
+            recording.hear(pcm, rate, now)
+            self.ledger.settle(now)
+            for reply in recording.waiting():
+                recording.played(reply.number, self.ledger.heard_samples(reply), now)
+
+    def _begin(self, recording: Recording) -> None:
+        now = self.now_ms()
+        if recording.begin(now):
+            self.timeline.note("SoundStarted", now, measured=False)
 
     def _report_of(self, action: ReportInterruption, at_ms: int) -> InterruptionReport:
         return InterruptionReport(
@@ -233,7 +271,7 @@ class Call:
                     self.apply(SpeechEnded(now))
 
     def _arm(self) -> None:
-        self.end()
+        self._disarm()
         deadline_ms = self.machine.deadline_ms
         if deadline_ms is not None and self._epoch is not None:
             loop = asyncio.get_running_loop()

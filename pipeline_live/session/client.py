@@ -61,7 +61,8 @@ class LiveClient:
             says so. Off when the program sends the activities itself.
         ears: Thresholds of the local ears.
         policy: The waits of the turn machine.
-        timeline: Where to write what happens; one file for one session.
+        timeline: Where to write what happens; one file for one session. By default as the
+            environment variable ``PIPELINE_LIVE_TIMELINE`` says, a folder for each session.
         call: Hold all sessions of this client in one call, instead of a call for each.
         listen: Let the call hear what is sent; False when somebody else feeds its ears.
         stop_certainty: Tell the server of a Stop only in ways of which we are at least so sure

@@ -476,6 +476,9 @@ class LiveSession:
         for fact in messages.facts_of(message, self.call.now_ms()):
             for action in self.call.apply(fact):
                 verdict.take(action)
+        records = self.call.timeline.recording is not None
+        if records and verdict.reply is not None and not verdict.drop:
+            self.call.keep_sound(verdict.reply, messages.sound_of(message))
         left: types.LiveServerMessage | None = message
         if verdict.drop or verdict.suppress or verdict.late:
             left = messages.stripped(

@@ -90,6 +90,13 @@ def _content_facts(content: types.LiveServerContent, at_ms: int) -> list[Fact]:
     return facts
 
 
+def sound_of(message: types.LiveServerMessage) -> bytes:
+    """The model's speech in ``message``, s16le at 24 kHz."""
+    turn = message.server_content.model_turn if message.server_content else None
+    parts = (turn.parts or []) if turn else []
+    return b"".join(p.inline_data.data or b"" for p in parts if p.inline_data)
+
+
 def stripped(
     message: types.LiveServerMessage,
     *,
