@@ -7,8 +7,10 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline_live.emulator.check import check, read_takes
 from pipeline_live.emulator.delivery import REAL_SPEED
 from pipeline_live.emulator.script import Script
 from pipeline_live.emulator.server import Emulator
@@ -54,16 +56,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write every message with its time as JSON lines; sound elided, secrets masked",
     )
+    parser.add_argument(
+        "--check",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="serve nothing, say where the emulator differs from this recording of the real "
+        "service (exit code 1 if it does); repeat for more",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve as the arguments say, until SIGINT or SIGTERM.
+    """Serve as the arguments say, until SIGINT or SIGTERM; or check recordings.
 
     Raises:
-        UsageError: The port is taken or an argument makes no sense.
+        UsageError: The port is taken, or an argument or a file makes no sense.
     """
+    if args.check:
+        return _check(args.check)
     asyncio.run(serve_forever(args))
     return 0
+
+
+def _check(paths: Sequence[Path]) -> int:
+    takes = [take for path in paths for take in read_takes(path)]
+    reports = [check(take) for take in takes]
+    sys.stdout.write("\n\n".join(map(str, reports)) + "\n")
+    return 0 if all(report.same for report in reports) else 1
 
 
 async def serve_forever(args: argparse.Namespace) -> None:

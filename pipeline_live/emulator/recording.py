@@ -73,7 +73,7 @@ class Scrubber:
                 media = media or key in _MEDIA
                 wordy = wordy or key in _WORDY
                 return {
-                    self.masked(name): self._value(inner, _camel(name), media=media, wordy=wordy)
+                    self.masked(name): self._value(inner, camel(name), media=media, wordy=wordy)
                     for name, inner in value.items()
                 }
             case list():
@@ -97,7 +97,8 @@ class Scrubber:
         return self.masked(text)
 
 
-def _camel(name: str) -> str:
+def camel(name: str) -> str:
+    """A field's name in lowerCamelCase."""
     head, *rest = name.split("_")
     return head + "".join(part[:1].upper() + part[1:] for part in rest)
 

@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from pipeline_live.audio import INPUT_RATE, chunks, resample, silence, write_wav
 from pipeline_live.cli import main
 from pipeline_live.emulator import Emulator, Reply, Script, synthesize
+from pipeline_live.emulator.check import check, read_takes
 from pipeline_live.emulator.recording import Recording, Scrubber
 from pipeline_live.errors import UsageError
 from pipeline_live.record.marks import Mark, SpeechMarks
@@ -205,7 +206,7 @@ def test_bad_input_is_one_clear_line(capsys, tmp_path, monkeypatch):
 def test_it_speaks_a_file_itself_and_keeps_what_is_asked_for(monkeypatch, tmp_path):
     pcm, _, _ = question()
     write_wav(tmp_path / "q.wav", pcm, INPUT_RATE)
-    script = Script([Reply("Fine.", heard="the weather", delay_ms=0)])
+    script = Script([Reply("Fine.", heard="the weather")])
     with Emulator(script, key=KEY) as service:
         trusting(monkeypatch, service)
         monkeypatch.setenv("GEMINI_API_KEY", KEY)
@@ -220,6 +221,9 @@ def test_it_speaks_a_file_itself_and_keeps_what_is_asked_for(monkeypatch, tmp_pa
     assert KEY not in text
     lines = lines_of(out)
     assert [line["state"] for line in lines if line.get("event") == "speech"] == ["start", "end"]
+    (take,) = read_takes(out)
+    assert len(take.sounds) == 1
+    assert check(take, runs=2).order == ()
     assert any("voiceActivity" in line.get("message", {}) for line in lines)
     assert any("turnComplete" in line.get("message", {}).get("serverContent", {}) for line in lines)
 
