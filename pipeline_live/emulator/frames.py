@@ -70,6 +70,11 @@ def interrupted() -> Frame:
     return {"serverContent": {"interrupted": True}}
 
 
+def grounding(found: Frame) -> Frame:
+    """What a search found. The recordings have the field only empty, on Vertex's turnComplete."""
+    return {"serverContent": {"groundingMetadata": found}}
+
+
 def generation_complete() -> Frame:
     """All of the reply was sent."""
     return {"serverContent": {"generationComplete": True}}

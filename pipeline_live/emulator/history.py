@@ -48,6 +48,7 @@ class Session:
         ignored_results: Tool responses that nobody waited for.
         audio_in_ms: Sound received.
         audio_out_ms: Sound sent.
+        pictures: Video frames received.
         open: The connection is up.
         close_code: WebSocket close code, once it is down.
         close_reason: Why it was closed.
@@ -68,6 +69,7 @@ class Session:
     ignored_results: int = 0
     audio_in_ms: int = 0
     audio_out_ms: int = 0
+    pictures: int = 0
     open: bool = True
     close_code: int | None = None
     close_reason: str = ""

@@ -17,6 +17,7 @@ from pipeline_live.emulator.messages import (
     Refused,
     Setup,
     StreamEnd,
+    Video,
 )
 from pipeline_live.emulator.stage import Stage
 
@@ -100,6 +101,8 @@ class Listener:
                 ending = Ending(self._ears.position_ms, self._activity_ms)
                 self._activity_ms = None
                 self._ends(ending, at_ms)
+            case Video():
+                self._session.pictures += 1
             case StreamEnd() if not self._manual:
                 cut_off = self._ears.flush()
                 if cut_off is not None:

@@ -22,6 +22,7 @@ class Reply:
             placeholder such as "(1.8 s of speech)".
         tool: Name of a function to call first.
         args: Its arguments.
+        grounding: What Google Search is said to have found, as ``groundingMetadata`` has it.
     """
 
     text: str
@@ -29,6 +30,7 @@ class Reply:
     heard: str | None = None
     tool: str | None = None
     args: Mapping[str, Any] = field(default_factory=dict)
+    grounding: Mapping[str, Any] | None = None
 
 
 GREETING = "Hello! I am glad you called. What can I do for you today?"

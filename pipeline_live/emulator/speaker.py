@@ -184,6 +184,9 @@ class Speaker:
         for parcel in delivery.parcels:
             send = partial(self._send_parcel, running, parcel)
             self._stage.plan(at_ms + parcel.offset_ms, send, running)
+        if running.reply.grounding is not None:
+            found = partial(self._stage.send, frames.grounding(dict(running.reply.grounding)))
+            self._stage.plan(at_ms + delivery.generated_ms, found, running)
         generated = partial(self._stage.send, frames.generation_complete())
         self._stage.plan(at_ms + delivery.generated_ms, generated, running)
         self._stage.plan(at_ms + delivery.played_ms, partial(self._finish, running), running)

@@ -11,6 +11,7 @@ from pipecat.frames.frames import (
     LLMServiceMetadataFrame,
     ProposedUserStartedSpeakingFrame,
     ProposedUserStoppedSpeakingFrame,
+    SystemFrame,
 )
 from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregatorParams
 from pipecat.turns.types import ProcessFrameResult
@@ -38,14 +39,13 @@ class UserTurnStartProposed(ProposedUserStartedSpeakingFrame):
 
 
 @dataclass
-class UserTurnStopProposed(ProposedUserStoppedSpeakingFrame):
+class UserTurnStopProposed(ProposedUserStoppedSpeakingFrame, SystemFrame):
     """The call says that the user gave the floor back.
 
-    Uninterruptible: if an interruption dropped it, the turn would never end and every later
-    proposal would be ignored.
+    A system frame: as a control frame it would wait as long as there is sound for the aggregator
+    to judge, which on a busy machine is longer than the answer takes, and an interruption would
+    drop it, so that the turn would never end and every later proposal be ignored.
     """
-
-    interruptible: bool = field(default=False, init=False)
 
 
 class CallUserTurnStart(ExternalUserTurnStartStrategy):

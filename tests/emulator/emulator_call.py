@@ -69,6 +69,8 @@ def kinds_of(frame: dict) -> list[tuple[str, object]]:
             for name, short in (("inputTranscription", "heard"), ("outputTranscription", "words")):
                 if name in value:
                     said.append((short, value[name]["text"]))
+            if "groundingMetadata" in value:
+                said.append(("found", value["groundingMetadata"]))
         elif key == "voiceActivity":
             said.append((value["type"].removeprefix("ACTIVITY_"), value["audioOffset"]))
         elif key != "usageMetadata":

@@ -202,6 +202,15 @@ def test_an_empty_reply_completes_without_sound():
     assert call.kinds() == ["START", "heard", "END", "generationComplete", "turnComplete"]
 
 
+def test_what_a_search_found_comes_before_the_reply_is_complete():
+    found = {"groundingChunks": [{"web": {"uri": "https://harbour.example"}}]}
+    call = opened(Reply("Yes.", grounding=found))
+    call.talk(800)
+    call.pause(3000)
+    assert call.one("found").value == found
+    assert call.kinds()[-4:] == ["audio", "found", "generationComplete", "turnComplete"]
+
+
 def test_the_same_seed_gives_the_same_call():
     def run(seed):
         call = speaking(seed=seed)
@@ -427,6 +436,8 @@ def test_pictures_are_not_looked_at():
     mark = len(call.log)
     call.say(Video())
     assert call.kinds(since=mark) == []
+    call.pause(100)
+    assert call.session.pictures == 1
 
 
 # --- activities marked by the client ---------------------------------------------------------

@@ -1,149 +1,163 @@
-"""An ordinary Pipecat bot with one import changed, over the emulator and real sockets."""
+"""Existing bots, with Pipecat's stock service and with one import changed: the same, or better."""
+
+from __future__ import annotations
 
 import asyncio
-import json
-import threading
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from existing_bots import BOTS, SUNNY, Seen, Talk
 from fakes import run
-from pipecat.frames.frames import (
-    BotStartedSpeakingFrame,
-    InputTextRawFrame,
-    LLMFullResponseEndFrame,
-    LLMFullResponseStartFrame,
-    LLMRunFrame,
-    TTSAudioRawFrame,
-    TTSStartedFrame,
-    TTSStoppedFrame,
-    TTSTextFrame,
-)
-from pipecat.processors.aggregators.llm_context import LLMContext
-from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
+from google_http import GoogleHttp, google_http
+from loguru import logger
 from pipecat.services.google.gemini_live.llm import GeminiLiveLLMService
 from pipecat.services.google.gemini_live.vertex.llm import GeminiLiveVertexLLMService
 from pipelines import Tap, running
 
-from pipeline_live.emulator import Emulator, Script
-from pipeline_live.processors import FileSink, GeminiLiveService, GeminiLiveVertexService, Playback
+from pipeline_live.emulator import Emulator
+from pipeline_live.processors import GeminiLiveService, GeminiLiveVertexService
 
-KINDS = (
-    TTSStartedFrame,
-    LLMFullResponseStartFrame,
-    TTSAudioRawFrame,
-    TTSTextFrame,
-    TTSStoppedFrame,
-    LLMFullResponseEndFrame,
-)
-MODEL = "models/gemini-3.8-live"
-SCRIPT = Script(["Hi there.", "It is."])
-
-
-async def an_ordinary_bot(llm: Any, tmp_path: Any, *extra: Any) -> tuple[Tap, list[Any]]:
-    """Greets, is asked something, answers; the same code whatever the service."""
-    context = LLMContext([{"role": "user", "content": "Say hello."}])
-    pair = LLMContextAggregatorPair(context)
-    tap, after = Tap(), Tap()
-    sink = FileSink(tmp_path / "call.wav")
-    async with running(pair.user(), llm, tap, *extra, sink, after, pair.assistant()) as worker:
-        await worker.queue_frame(LLMRunFrame())
-        await after.until(lambda: len(after.of(LLMFullResponseEndFrame)) == 1)
-        await worker.queue_frame(InputTextRawFrame("Is it late?"))
-        await after.until(lambda: len(after.of(LLMFullResponseEndFrame)) == 2)
-        assert after.of(BotStartedSpeakingFrame)
-    return tap, context.messages
-
-
-def kinds(tap: Tap) -> list[str]:
-    """The kinds of frames in order, each run of one kind once."""
-    names = [type(f).__name__ for f in tap.of(*KINDS)]
-    return [name for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
-
-
-def said(messages: list[Any]) -> list[tuple[str, str]]:
-    return [(m["role"], m["content"]) for m in messages]
-
-
-@pytest.mark.parametrize("playback", [False, True], ids=["import only", "with Playback"])
-def test_one_changed_import_gives_the_same_frames_and_the_same_context(tmp_path, playback):
-    seen = {}
-    for service in (GeminiLiveLLMService, GeminiLiveService):
-        with Emulator(SCRIPT, model_speed=20) as emulator:
-            options = emulator.http_options()
-            llm = service(
-                api_key="any", http_options=options, settings=service.Settings(model=MODEL)
-            )
-            extra = [Playback()] if playback and service is GeminiLiveService else []
-            tap, messages = run(an_ordinary_bot(llm, tmp_path, *extra))
-            seen[service] = (len(b"".join(tap.sounds)), set(kinds(tap)), said(messages))
-    assert seen[GeminiLiveService] == seen[GeminiLiveLLMService]
-    assert ("assistant", "Hi there.") in seen[GeminiLiveService][2]
-
-
-class _Token(BaseHTTPRequestHandler):
-    """Google's token endpoint, as far as a service account needs it."""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        body = json.dumps({"access_token": "t", "expires_in": 3600, "token_type": "Bearer"})
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+STOCK, OURS, WITH_PLAYBACK = "stock", "ours", "ours with Playback"
+KINDS = {
+    (STOCK, False): GeminiLiveLLMService,
+    (STOCK, True): GeminiLiveVertexLLMService,
+    (OURS, False): GeminiLiveService,
+    (OURS, True): GeminiLiveVertexService,
+}
+AT_ONCE = 12
+LIMIT_S = 40
 
 
 @contextmanager
-def service_account() -> Iterator[str]:
-    """Credentials whose tokens come from loopback."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ).decode()
-    server = HTTPServer(("127.0.0.1", 0), _Token)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+def quiet_logs() -> Iterator[None]:
+    logger.disable("pipecat")
     try:
-        yield json.dumps(
-            {
-                "type": "service_account",
-                "project_id": "p",
-                "private_key": pem,
-                "private_key_id": "k",
-                "client_email": "bot@p.example",
-                "token_uri": f"http://127.0.0.1:{server.server_port}/token",
-            }
-        )
+        yield
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        logger.enable("pipecat")
 
 
-def test_contract_12_the_vertex_twin_connects_and_answers(tmp_path):
-    with service_account() as credentials, Emulator(SCRIPT, model_speed=20) as emulator:
-        seen = []
-        for service in (GeminiLiveVertexLLMService, GeminiLiveVertexService):
-            llm = service(
-                credentials=credentials,
-                project_id="p",
-                location="us-east4",
-                http_options=emulator.http_options(),
-                settings=service.Settings(model="google/gemini-3.8-live"),
-            )
-            _, messages = run(an_ordinary_bot(llm, tmp_path))
-            seen.append(said(messages))
-    assert seen[0] == seen[1]
-    assert ("assistant", "Hi there.") in seen[1]
+async def talk(name: str, who: str, vertex: bool, google: GoogleHttp, folder: Any) -> Seen:
+    script, play = BOTS[name]
+    speed = 4.3 if name == "stop_button" else 20
+    async with Emulator(script, model_speed=speed) as emulator:
+        kind = KINDS[STOCK if who == STOCK else OURS, vertex]
+        one = Talk(kind, emulator, google, folder, playback=who == WITH_PLAYBACK)
+        async with asyncio.timeout(LIMIT_S):
+            await play(one)
+        return one.seen()
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Seen | BaseException]:
+    """Every bot with every service, a few at a time."""
+    runs = [(name, who, False) for name in BOTS for who in (STOCK, OURS, WITH_PLAYBACK)]
+    runs += [("function_calling", who, True) for who in (STOCK, OURS, WITH_PLAYBACK)]
+
+    async def everything() -> list[Seen | BaseException]:
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def one(name: str, who: str, vertex: bool) -> Seen:
+            async with places:
+                return await talk(name, who, vertex, google, tmp_path_factory.mktemp(name))
+
+        return await asyncio.gather(*(one(*run) for run in runs), return_exceptions=True)
+
+    with google_http() as google, quiet_logs():
+        results = asyncio.run(everything())
+    return {
+        ("vertex" if vertex else name, who): result
+        for (name, who, vertex), result in zip(runs, results, strict=True)
+    }
+
+
+SAME = sorted(set(BOTS) - {"stop_button", "spoken_question"} | {"vertex"})
+
+
+def result(seen: dict[tuple[str, str], Seen | BaseException], name: str, who: str) -> Seen:
+    one = seen[name, who]
+    if isinstance(one, BaseException):
+        raise one
+    return one
+
+
+def what_counts(one: Seen) -> Seen:
+    """Without what may differ.
+
+    Ours always says who detects activity, keeps session handles to itself, and does not announce
+    the interruption of nothing, as Pipecat's local turn start does. How long speech was depends on
+    who cut it out; whether a user's turn ends before or after an answer begins, on the machine.
+    """
+    setup = {**one.setup, "realtimeInputConfig": None, "sessionResumption": None}
+    heard = [re.sub(r"\d\.\d s of", "some", words) for _, words in one.history]
+    context = [re.sub(r"\d\.\d s of", "some", str(message)) for message in one.context]
+    tokens = [] if "some speech" in "".join(heard) else one.tokens
+    bot = [kind for kind in one.order if not kind.startswith(("User", "Interruption"))]
+    bot = [kind for i, kind in enumerate(bot) if i == 0 or bot[i - 1] != kind]
+    order = bot + [kind for kind in one.order if kind.startswith("User")]
+    return replace(one, order=order, setup=setup, history=heard, context=context, tokens=tokens)
+
+
+@pytest.mark.parametrize("who", [OURS, WITH_PLAYBACK])
+@pytest.mark.parametrize("name", SAME)
+def test_an_existing_bot_sees_the_same_with_one_import_changed(seen, name, who):
+    stock = result(seen, name, STOCK)
+    assert stock.said
+    assert what_counts(result(seen, name, who)) == what_counts(stock)
+
+
+def test_the_bots_did_what_they_are_about(seen):
+    """What the comparison rests on: stock itself did it."""
+    weather = [("weather", {**SUNNY, "city": "Bern"})]
+    for name in ("function_calling", "vertex", "async_tool"):
+        assert result(seen, name, STOCK).results == weather
+    assert result(seen, "google_search", STOCK).origins == [
+        ("https://harbour.example", "Harbour", 1)
+    ]
+    assert result(seen, "video", STOCK).pictures == 1
+    assert result(seen, "async_tool", STOCK).said == "Hi.It is old.It is sunny."
+    assert result(seen, "graceful_end", STOCK).said.endswith("Goodbye, and thank you.")
+    assert "UserStoppedSpeakingFrame" in result(seen, "locally_driven_turns", STOCK).order
+    assert "file_data" in str(result(seen, "context_with_a_file", STOCK).context)
+
+
+def test_a_turn_that_interrupts_nothing_announces_no_interruption(seen):
+    for name in ("locally_driven_turns", "supplemental_vad"):
+        assert "InterruptionFrame" in result(seen, name, STOCK).order
+        for who in (OURS, WITH_PLAYBACK):
+            assert "InterruptionFrame" not in result(seen, name, who).order
+
+
+def test_contract_12_the_vertex_twin_connects_and_answers(seen):
+    for who in (STOCK, OURS, WITH_PLAYBACK):
+        one = result(seen, "vertex", who)
+        assert one.setup["model"].startswith("projects/p/locations/us-east4/")
+        assert one.said == "Hi.It is sunny."
+
+
+def test_user_turns_are_seen_without_any_vad_in_the_pipeline(seen):
+    """Goes red when a bot that changed nothing but the import gets no user turns."""
+    stock, ours = (result(seen, "spoken_question", who) for who in (STOCK, OURS))
+    turn = ["UserStartedSpeakingFrame", "UserStoppedSpeakingFrame"]
+    assert [kind for kind in ours.order if kind not in turn] == stock.order
+    assert [kind for kind in ours.order if kind in turn] == turn
+    assert what_counts(ours).context == what_counts(stock).context
+
+
+def test_a_stop_lets_nothing_of_the_reply_through(seen):
+    """Goes red when what is still under way after an InterruptionFrame is played."""
+    stock = result(seen, "stop_button", STOCK)
+    assert stock.late_sound > 0, "the scene is not what it is meant to be"
+    assert stock.order.count("LLMFullResponseStartFrame") == 3, "the rest counts as a new reply"
+    for who in (OURS, WITH_PLAYBACK):
+        ours = result(seen, "stop_button", who)
+        assert ours.late_sound == 0
+        assert ours.order.count("LLMFullResponseStartFrame") == 2
+        assert ours.said.endswith("It is old.")
 
 
 def test_the_bot_ends_while_the_server_is_deaf_to_everything(tmp_path):

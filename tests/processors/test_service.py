@@ -24,12 +24,15 @@ from pipecat.frames.frames import (
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
 from pipecat.services.google.gemini_live.llm import GeminiVADParams
+from pipecat.turns.user_mute.base_user_mute_strategy import BaseUserMuteStrategy
 from pipelines import Lines, Tap, closed, running, service_over
+from virtual_time import run_virtual
 
 from pipeline_live.errors import UsageError
 from pipeline_live.processors import (
     FileSink,
     GeminiLiveService,
+    MicSource,
     Playback,
     local_turns,
     server_turns,
@@ -373,6 +376,33 @@ def test_user_turn_frames_appear_on_both_floors_with_only_the_import_changed(flo
             assert not tap.of(InterruptionFrame), "nothing was playing"
 
     run(scenario())
+
+
+class Deliberate(BaseUserMuteStrategy):
+    """Takes longer over each piece of sound than the piece lasts."""
+
+    async def process_frame(self, frame):
+        if isinstance(frame, InputAudioRawFrame):
+            await asyncio.sleep(0.03)
+        return False
+
+
+def test_the_end_of_a_turn_does_not_wait_for_sound_that_others_have_yet_to_judge():
+    """Goes red when the proposal is a control frame, which all sound overtakes."""
+    service, mic, tap = service_over(Lines(), floor="local"), MicSource(), Tap()
+    params = local_turns(user_mute_strategies=[Deliberate()])
+    pair = LLMContextAggregatorPair(LLMContext(), user_params=params)
+
+    async def scenario():
+        async with running(mic, pair.user(), service, tap, pair.assistant()):
+            await tap.until(lambda: len(tap.of(InputAudioRawFrame)) > 20)
+            now = service.call.now_ms()
+            service.call.apply(SpeechStarted(now, now), SpeechEnded(now))
+            decided = len(tap.of(InputAudioRawFrame))
+            await tap.until(lambda: tap.of(UserStoppedSpeakingFrame))
+            assert len(tap.of(InputAudioRawFrame)) - decided < 20
+
+    run_virtual(scenario())
 
 
 def test_words_that_an_interruption_overtakes_do_not_enter_the_next_message(tmp_path):
