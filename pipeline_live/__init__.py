@@ -7,7 +7,6 @@ google-genai programs never load Pipecat.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
@@ -33,6 +32,7 @@ _HOMES = {
     "server_turns": "pipeline_live.processors",
 }
 
+TYPE_CHECKING = False  # without the module typing this package loads in half the time
 if TYPE_CHECKING:
     from pipeline_live.processors import (
         FileSink,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from pipeline_live.session import LiveClient
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Load a public name from its home module on first use."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,6 +8,7 @@
     ├── ConnectionLost         a Live connection that ended
     ├── SessionClosed          a session used after it was closed
     ├── SessionBusy            two receivers on one session
+    ├── ConfigError            a file with findings; each with its line and column
     └── UsageError             bad input from a person: a file, a flag, a pipeline's order
 
 Attributes hold the facts; ``str()`` builds the sentence: what, where, what to do next.
@@ -22,6 +23,22 @@ class PipelineLiveError(Exception):
 
 class UsageError(PipelineLiveError):
     """Input that cannot work; the text says what it is and what to do next."""
+
+
+class ConfigError(PipelineLiveError):
+    """A file that describes a bot has findings.
+
+    Attributes:
+        findings: Each as ``file:line:column: text``, in the order of the file.
+    """
+
+    def __init__(self, findings: list[str]) -> None:
+        super().__init__(*findings)
+        self.findings = findings
+
+    def __str__(self) -> str:
+        """One finding a line."""
+        return "\n".join(self.findings)
 
 
 class AudioFormatError(UsageError):

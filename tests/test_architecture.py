@@ -29,7 +29,7 @@ def loaded_by(statement: str) -> set[str]:
         text=True,
         timeout=50,
     ).stdout
-    return set(shown.split())
+    return set(shown.splitlines()[-1].split())
 
 
 def packages(modules: set[str]) -> set[str]:
@@ -68,9 +68,19 @@ def test_the_turn_core_loads_the_standard_library_only_and_no_loop() -> None:
     assert {name.split(".")[1] for name in ours} == {"turn"}
 
 
+HEAVY = {"google", "pipecat", "numpy", "onnxruntime", "hibari", "PIL", "loguru", "asyncio"}
+
+
 def test_the_command_line_starts_without_the_heavy_packages() -> None:
-    loaded = packages(loaded_by("import pipeline_live.cli"))
-    assert not loaded & {"google", "pipecat", "numpy", "onnxruntime", "hibari", "PIL"}
+    assert not packages(loaded_by("import pipeline_live.cli")) & HEAVY
+
+
+@pytest.mark.parametrize("command", ["lint --skip-env README.md", "list", "create"])
+def test_what_only_reads_bots_loads_next_to_nothing(command: str) -> None:
+    run = f"from pipeline_live.cli import main\nassert main({command.split()!r}) == 0"
+    loaded = packages(loaded_by(run))
+    assert "yaml" in loaded
+    assert not loaded & (HEAVY | {"websockets", "dataclasses", "typing"})
 
 
 # --- public names -------------------------------------------------------------------------------
