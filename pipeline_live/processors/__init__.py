@@ -6,8 +6,10 @@ Loading this package loads Pipecat and checks its version.
 from pipeline_live.processors import compatibility
 from pipeline_live.processors.frames import (
     InterruptionReportFrame,
+    InterruptionSparedFrame,
     PlayoutHeldFrame,
     PlayoutResumedFrame,
+    ProtectReplyFrame,
     SpeechDismissedFrame,
     SpeechSuspectedFrame,
 )
@@ -25,10 +27,12 @@ __all__ = [
     "GeminiLiveService",
     "GeminiLiveVertexService",
     "InterruptionReportFrame",
+    "InterruptionSparedFrame",
     "MicSource",
     "Playback",
     "PlayoutHeldFrame",
     "PlayoutResumedFrame",
+    "ProtectReplyFrame",
     "SileroVAD",
     "SpeechDismissedFrame",
     "SpeechSuspectedFrame",

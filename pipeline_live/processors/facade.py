@@ -35,6 +35,7 @@ from pipeline_live.session import Call, LiveClient, LiveSession
 from pipeline_live.session.connection import CONNECT_FAILURES, explain
 from pipeline_live.session.messages import split_parts
 from pipeline_live.turn import Reply
+from pipeline_live.turn.events import TextSent
 
 ATTEMPTS = 6
 """Connections tried in a row before a curable fault counts as incurable."""
@@ -64,6 +65,7 @@ class ServiceClient:
         self, client: genai.Client, call: Call, on_fault: OnFault, on_fresh: OnFresh
     ) -> None:
         self._client = client
+        self._call = call
         self._live = LiveClient(client, call=call, listen=False)
         self._on_fault = on_fault
         self._on_fresh = on_fresh
@@ -86,7 +88,7 @@ class ServiceClient:
     ) -> AsyncIterator[ServiceSession]:
         """Yield a session at once; it connects on its own."""
         session = ServiceSession(
-            self._live, model, config, self.microphone, self._on_fault, self._on_fresh
+            self._live, self._call, model, config, self.microphone, self._on_fault, self._on_fresh
         )
         self.session = session
         try:
@@ -140,6 +142,7 @@ class ServiceSession:
     def __init__(
         self,
         client: LiveClient,
+        call: Call,
         model: str,
         config: types.LiveConnectConfig,
         microphone: Microphone,
@@ -147,6 +150,8 @@ class ServiceSession:
         on_fresh: OnFresh,
     ) -> None:
         self._client = client
+        self._call = call
+        self._seeding = False
         self._model = model
         self._config = config
         self._microphone = microphone
@@ -192,14 +197,16 @@ class ServiceSession:
     async def send_realtime_input(self, **given: Any) -> None:
         """Send input; sound means: everything that the microphone has kept may go."""
         if "audio" not in given:
-            self._put("send_realtime_input", given)
+            text = given.get("text")
+            self._put("send_realtime_input", given, interrupts=bool(text and text.strip()))
         elif self._ready and self._live is not None:
             for blob in self._microphone.take():
                 await self._write(self._live, "send_realtime_input", {"audio": blob})
 
     async def send_client_content(self, **given: Any) -> None:
-        """Send turns."""
-        self._put("send_client_content", given)
+        """Send turns; what completes one ends the reply that plays, but for a new start's seed."""
+        interrupts = given.get("turn_complete", True) and not self._seeding
+        self._put("send_client_content", given, interrupts=interrupts)
 
     async def send_tool_response(self, **given: Any) -> None:
         """Send results of functions."""
@@ -213,9 +220,13 @@ class ServiceSession:
 
     # --- sending -------------------------------------------------------------------------------
 
-    def _put(self, name: str, given: dict[str, Any]) -> None:
+    def _put(self, name: str, given: dict[str, Any], *, interrupts: bool = False) -> None:
         if self._given_up:
             return
+        if interrupts:  # at once, however long the outbox is
+            self._call.apply(TextSent(self._call.now_ms()))
+        if name != "send_tool_response":
+            given = {**given, "interrupts": False}
         self._outbox.append((name, given))
         self._filled.set()
         if len(self._outbox) > MAX_OUTBOX:
@@ -270,7 +281,11 @@ class ServiceSession:
         await self._opening
         if not self._given_up and not remembered:
             later, self._outbox = self._outbox, deque()
-            await self._on_fresh()  # the conversation so far goes first
+            self._seeding = True
+            try:
+                await self._on_fresh()  # the conversation so far goes first
+            finally:
+                self._seeding = False
             self._outbox.extend(later)
 
     async def _disconnect(self) -> None:

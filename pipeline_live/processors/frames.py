@@ -5,9 +5,9 @@ Moments are call time: milliseconds since the call began.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from pipecat.frames.frames import SystemFrame
+from pipecat.frames.frames import ControlFrame, SystemFrame
 
 from pipeline_live.session import InterruptionReport
 
@@ -57,3 +57,25 @@ class InterruptionReportFrame(SystemFrame):
     """
 
     report: InterruptionReport
+
+
+@dataclass
+class InterruptionSparedFrame(SystemFrame):
+    """The server interrupted its reply; what was received of it is played all the same.
+
+    Parameters:
+        protected: True for a protected reply; False when nobody was heard to speak and the policy
+            lets such a reply go on.
+    """
+
+    protected: bool
+
+
+@dataclass
+class ProtectReplyFrame(ControlFrame):
+    """Queue it before what asks for a reply (or during the reply): that one is heard to its end.
+
+    The same as ``service.call.protect_reply()``, in order with the frames around it.
+    """
+
+    interruptible: bool = field(default=False, init=False)

@@ -63,6 +63,12 @@ class _Waiting:
     def size(self) -> int:
         return len(self.sound) if self.sound else 0
 
+    @property
+    def firm(self) -> bool:
+        """Whether no interruption and no hold concerns it."""
+        protected = self.reply is not None and self.reply.protected
+        return protected or not self.frame.interruptible
+
 
 class Playback(FrameProcessor):
     """Paces the bot's speech; put it right before ``transport.output()``.
@@ -204,12 +210,14 @@ class Playback(FrameProcessor):
             return False
         if last.rate != frame.sample_rate or not last.sound:
             return False
+        if last.frame.interruptible != frame.interruptible:
+            return False
         last.sound += frame.audio
         self._waiting_bytes += len(frame.audio)
         return True
 
     def _flush_all(self) -> None:
-        self._drop(lambda waiting: waiting.frame.interruptible)
+        self._drop(lambda waiting: not waiting.firm)
 
     def _drop(self, doomed: Callable[[_Waiting], bool]) -> None:
         kept = deque(waiting for waiting in self._waiting if not doomed(waiting))
@@ -247,7 +255,9 @@ class Playback(FrameProcessor):
         """
         self._fade_out = False
         waiting = next((waiting for waiting in self._waiting if waiting.sound), None)
-        if waiting is None or not waiting.sound or waiting.reply is not self._releasing:
+        if waiting is None or not waiting.sound or waiting.firm:
+            return
+        if waiting.reply is not self._releasing:
             return
         size = bytes_of(ms_to_samples(self._chunk_ms, waiting.rate))
         fade = faded_out(bytes(waiting.sound[:size]), waiting.rate)
@@ -256,7 +266,7 @@ class Playback(FrameProcessor):
         await self._push_piece(waiting, fade.ljust(size, b"\0"))
 
     def _is_held_back(self) -> bool:
-        return self._held and self._waiting[0].frame.interruptible
+        return self._held and not self._waiting[0].firm
 
     # --- the pump ------------------------------------------------------------------------------
 
@@ -319,6 +329,7 @@ class Playback(FrameProcessor):
 
     async def _push_piece(self, waiting: _Waiting, piece: bytes) -> None:
         cut = _piece_of(waiting.frame, piece)
+        cut.interruptible = not waiting.firm
         self._on_the_way.add(cut)
         await self.push_frame(cut)
 

@@ -36,8 +36,10 @@ from pipeline_live.processors.endpointing import SmartTurn
 from pipeline_live.processors.facade import ServiceClient
 from pipeline_live.processors.frames import (
     InterruptionReportFrame,
+    InterruptionSparedFrame,
     PlayoutHeldFrame,
     PlayoutResumedFrame,
+    ProtectReplyFrame,
     SpeechDismissedFrame,
     SpeechSuspectedFrame,
 )
@@ -59,6 +61,7 @@ from pipeline_live.turn.events import (
     HoldPlayout,
     ReportFalseAlarm,
     ReportInterruption,
+    ReportSparing,
     SpeechEnded,
     SpeechStarted,
     StartUserTurn,
@@ -113,6 +116,7 @@ class _Live(GeminiLiveLLMService):
         self._news: asyncio.Queue[_News] = asyncio.Queue(MAX_NEWS)
         self._telling: asyncio.Task[None] | None = None
         self._others_decide = False
+        self._user_turn = False  # as the pipeline's frames have it
         self._traced = False
         super().__init__(settings=settings, params=params, **kwargs)
         compatibility.add_event(self, "on_interruption")
@@ -174,11 +178,14 @@ class _Live(GeminiLiveLLMService):
                 tags.tag_call(frame, self._call)
                 self._check_pipeline()
             case InterruptionFrame():
-                self._call.stop(announce=False)
+                self._call.stop(announce=False, answer=not self._user_turn)
             case InputAudioRawFrame():
                 self._listen(frame)
             case UserStartedSpeakingFrame() | UserStoppedSpeakingFrame():
-                self._follow(started=isinstance(frame, UserStartedSpeakingFrame))
+                self._user_turn = isinstance(frame, UserStartedSpeakingFrame)
+                self._follow(started=self._user_turn)
+            case ProtectReplyFrame():
+                self._call.protect_reply()
             case UserMuteStartedFrame():
                 self._call.mute()
             case EndFrame() | CancelFrame():
@@ -197,6 +204,8 @@ class _Live(GeminiLiveLLMService):
             if reply.dead and frame.interruptible:
                 return
             tags.tag_reply(frame, reply)
+            if reply.protected:
+                frame.interruptible = False
             self._on_the_way.add(frame)
             await self._announce_speech(frame, reply)
         await super().push_frame(frame, direction)
@@ -264,6 +273,8 @@ class _Live(GeminiLiveLLMService):
             case ReportFalseAlarm(onset_ms=onset_ms, held_for_ms=held_for_ms, expired=expired):
                 fields = {"onset_ms": onset_ms, "held_for_ms": held_for_ms, "expired": expired}
                 self._tell(PlayoutResumedFrame, **fields)
+            case ReportSparing(protected=protected):
+                self._tell(InterruptionSparedFrame, protected=protected)
             case ReportInterruption():
                 self._tell(InterruptionReportFrame, report=self._call.interruption)
             case _:

@@ -22,6 +22,7 @@ from pipeline_live.turn.events import (
     Fact,
     FlushPlayout,
     PlayoutAdvanced,
+    ProtectionRequested,
     ReportAnomaly,
     ReportInterruption,
     SpeechDismissed,
@@ -150,29 +151,45 @@ class Call:
     def hear(self, pcm: bytes, rate: int) -> None:
         """Listen to the microphone: mono s16le sound at ``rate`` Hz."""
         self._record(pcm, rate)
-        if self.ears is not None:
+        if self.is_shielded():
+            self._listen([], pcm, rate)
+        elif self.ears is not None:
             self._keep(pcm, rate)
             self._tell(self.ears.hear(pcm, rate), rate)
 
     def hear_windows(self, windows: list[Window], pcm: bytes, rate: int) -> None:
         """Take over what other ears found in ``pcm``, the microphone's next sound."""
         self._record(pcm, rate)
-        if self.ears is not None:
-            self._keep(pcm, rate)
-            self._tell(self.ears.judge(windows, samples_of(pcm), rate), rate)
+        self._listen([] if self.is_shielded() else windows, pcm, rate)
 
     def mute(self) -> None:
         """The microphone was muted: whatever was being said is over, as far as we can know."""
         if self.ears is not None:
             self._tell(self.ears.deafen(), INPUT_RATE)
 
-    def stop(self, *, announce: bool = True) -> None:
+    def stop(self, *, announce: bool = True, answer: bool = True) -> None:
         """Silence the bot now, whatever the server still sends.
+
+        An answer that is due and has not begun is dropped whole, unless another question comes
+        before it.
 
         Args:
             announce: Also tell whoever receives from the session; False when they know.
+            answer: False to mean only what can be heard already.
         """
-        self.apply(StopRequested(self.now_ms(), announce))
+        self.apply(StopRequested(self.now_ms(), announce, answer))
+
+    def protect_reply(self) -> None:
+        """Let the reply that arrives, or else the next one, be heard to its end: a legal notice.
+
+        Neither speech nor text nor a Stop ends it, and until all of it was sent the server gets
+        silence in place of the user's voice, which it would end the reply for.
+        """
+        self.apply(ProtectionRequested(self.now_ms()))
+
+    def is_shielded(self) -> bool:
+        """Whether the microphone is replaced by silence, for a protected reply."""
+        return self.machine.is_shielded(self.now_ms())
 
     def fall_silent(self, at_ms: int) -> None:
         """A hand that plays says when, after a hold or a flush, its last sample will be over."""
@@ -238,6 +255,11 @@ class Call:
             heard_text=action.heard_text,
         )
 
+    def _listen(self, windows: list[Window], pcm: bytes, rate: int) -> None:
+        if self.ears is not None:
+            self._keep(pcm, rate)
+            self._tell(self.ears.judge(windows, samples_of(pcm), rate), rate)
+
     def _keep(self, pcm: bytes, rate: int) -> None:
         """Remember the last seconds, for the endpointer."""
         if self._endpointer is not None:
@@ -268,7 +290,7 @@ class Call:
                         judged = partial(self._judged, self.ears.pause)
                         self._endpointer.judge(bytes(self._recent), rate, judged)
                 case Verdict.ENDED:
-                    self.apply(SpeechEnded(now))
+                    self.apply(SpeechEnded(now, now - heard.ago_ms))
 
     def _arm(self) -> None:
         self._disarm()

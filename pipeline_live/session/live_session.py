@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
@@ -39,6 +39,7 @@ from pipeline_live.turn.events import (
     StartUserTurn,
     StopServer,
     SuppressInterrupted,
+    TextSent,
 )
 from pipeline_live.turn.playout import Reply
 from pipeline_live.turn.policy import Floor
@@ -208,12 +209,15 @@ class LiveSession:
         text: str | None = None,
         activity_start: types.ActivityStartOrDict | None = None,
         activity_end: types.ActivityEndOrDict | None = None,
+        interrupts: bool = True,
     ) -> None:
         """Send sound, a picture, text or an activity, one argument a call.
 
         Sound (mono s16le, rate in the MIME type, 20 to 40 ms a piece) returns at once; the call's
         ears hear it on the way. On the local floor it goes out only within a user turn, which
-        starts with what was said just before.
+        starts with what was said just before. Text ends the reply that arrives or plays: it is
+        silent before this returns, and only the answer to the text comes out of ``receive()``.
+        ``interrupts=False`` is for a caller who has seen to that.
 
         Raises:
             UsageError: ``activity_start`` or ``activity_end`` where the session does not take
@@ -242,10 +246,12 @@ class LiveSession:
         elif video is not None or media is not None:
             self._uplink.post(partial(self._sdk.send_realtime_input, **given), sound=True)
         else:
-            self._close_stop()
-            await self._uplink.send(partial(self._sdk.send_realtime_input, **given))
-            if audio_stream_end or (text is not None and text.strip()):
-                self._asked()
+            question = bool(text and text.strip())  # Pipecat nudges 3.x with a blank
+            await self._send_text(
+                partial(self._sdk.send_realtime_input, **given),
+                interrupts=question and interrupts,
+                asks=question or bool(audio_stream_end),
+            )
 
     async def send_client_content(
         self,
@@ -255,13 +261,17 @@ class LiveSession:
         | list[types.Content | types.ContentDict]
         | None = None,
         turn_complete: bool = True,
+        interrupts: bool = True,
     ) -> None:
-        """Append turns to the conversation, and ask for an answer when ``turn_complete``."""
+        """Append turns to the conversation, and ask for an answer when ``turn_complete``.
+
+        Args:
+            turns: What was said, by whom.
+            turn_complete: Ask for an answer; as with text, the reply that arrives or plays ends.
+            interrupts: False to let what plays go on all the same, for history after a reconnect.
+        """
         write = partial(self._sdk.send_client_content, turns=turns, turn_complete=turn_complete)
-        self._close_stop()
-        await self._uplink.send(write)
-        if turn_complete:
-            self._asked()
+        await self._send_text(write, interrupts=interrupts and turn_complete, asks=turn_complete)
 
     async def send_tool_response(
         self,
@@ -279,9 +289,8 @@ class LiveSession:
 
     async def send(self, *, input: Any = None, end_of_turn: bool = False) -> None:
         """Send anything, as google-genai's deprecated ``send`` does."""
-        await self._uplink.send(partial(self._sdk.send, input=input, end_of_turn=end_of_turn))
-        if end_of_turn:
-            self._asked()
+        write = partial(self._sdk.send, input=input, end_of_turn=end_of_turn)
+        await self._send_text(write, interrupts=end_of_turn, asks=end_of_turn)
 
     async def start_stream(
         self, *, stream: AsyncIterator[bytes], mime_type: str
@@ -315,7 +324,8 @@ class LiveSession:
 
         The receiver gets ``interrupted``, then nothing more of this reply, then its
         ``turnComplete``; the next reply comes through whole. There is no such message in the
-        protocol, so the server may go on generating what nobody will hear.
+        protocol, so the server may go on generating what nobody will hear. Between a question and
+        the first sound of its answer, it is that answer that nothing but ``turnComplete`` comes of.
         """
         self.call.stop()
         done = asyncio.get_running_loop().create_future()
@@ -369,6 +379,16 @@ class LiveSession:
         self._inbox.append(letter)
         self._news.set()
 
+    async def _send_text(
+        self, write: Callable[[], Awaitable[None]], *, interrupts: bool, asks: bool
+    ) -> None:
+        if interrupts:
+            self.call.apply(TextSent(self.call.now_ms()))
+        self._close_stop()
+        await self._uplink.send(write)
+        if asks:
+            self._asked()
+
     def _asked(self) -> None:
         self.call.apply(AnswerRequested(self.call.now_ms()))
 
@@ -376,6 +396,8 @@ class LiveSession:
 
     def _send_sound(self, blob: types.Blob) -> None:
         outside = self.call.floor is Floor.LOCAL and not self._user_turn
+        if self.call.is_shielded():
+            blob = blob.model_copy(update={"data": bytes(len(blob.data or b""))})
         if outside:
             self._pre_roll.keep(blob)
         else:

@@ -2,6 +2,6 @@
 
 from pipeline_live.turn.machine import TurnMachine
 from pipeline_live.turn.playout import PlayoutLedger, Reply
-from pipeline_live.turn.policy import BargeIn, Floor, TurnPolicy
+from pipeline_live.turn.policy import BargeIn, Floor, Phantom, TurnPolicy
 
-__all__ = ["BargeIn", "Floor", "PlayoutLedger", "Reply", "TurnMachine", "TurnPolicy"]
+__all__ = ["BargeIn", "Floor", "Phantom", "PlayoutLedger", "Reply", "TurnMachine", "TurnPolicy"]

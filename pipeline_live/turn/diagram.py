@@ -11,7 +11,18 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline_live.turn.tables import GATE, HOLD, USER, Gate, Playout, Row, User
+from pipeline_live.turn.tables import (
+    ANSWER,
+    GATE,
+    HOLD,
+    USER,
+    Answer,
+    Gate,
+    Playout,
+    Row,
+    State,
+    User,
+)
 
 
 def mermaid() -> str:
@@ -20,10 +31,11 @@ def mermaid() -> str:
     lines += _region("Gate", Gate.IDLE, GATE)
     lines += _region("Floor", User.QUIET, USER)
     lines += _region("Hold", Playout.PLAYING, HOLD)
+    lines += _region("Answer", Answer.NONE, ANSWER)
     return "\n".join(lines)
 
 
-def _region(title: str, start: Gate | User | Playout, table: Mapping[Any, Row]) -> list[str]:
+def _region(title: str, start: State, table: Mapping[Any, Row]) -> list[str]:
     arrows: dict[tuple[str, str], list[str]] = defaultdict(list)
     for (state, fact), row in table.items():
         arrows[state.value, row.to.value].append(fact.__name__)

@@ -18,6 +18,8 @@ class Source(enum.StrEnum):
     LOCAL_SPEECH = "local_speech"
     SERVER = "server"
     STOP = "stop"
+    TEXT = "text"
+    """The user, or the program, wrote something instead of saying it."""
 
 
 # --- facts: what the server said ---------------------------------------------------------------
@@ -143,7 +145,13 @@ class SpeechStarted(Fact):
 
 @dataclass(frozen=True, slots=True)
 class SpeechEnded(Fact):
-    """The local ears are sure that the user has stopped."""
+    """The local ears are sure that the user has stopped.
+
+    Attributes:
+        ended_ms: Call time of the last sound of it; None when nobody knows it better than now.
+    """
+
+    ended_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +160,27 @@ class StopRequested(Fact):
 
     Attributes:
         announce: False when everybody knows already (a frame that went through the pipeline).
+        answer: An answer that is due, but has not begun, is meant as well. False for the
+            InterruptionFrame with which others let a user turn begin.
     """
 
     announce: bool = True
+    answer: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TextSent(Fact):
+    """Something is written to the model that it is to answer now, over whatever it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectionRequested(Fact):
+    """The reply that arrives, or else the next one, is to be heard to its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerRequested(Fact):
-    """We sent something that the model answers: text, a completed turn, a tool result."""
+    """We sent something that the model answers: text, a turn's end, a function's result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +204,16 @@ class TimeReached(Fact):
 @dataclass(frozen=True, slots=True)
 class BoundaryAssumed(Fact):
     """Raised by the machine itself: the end of a dead reply is taken for granted."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRefused(Fact):
+    """Raised by the machine itself: an answer begins that a Stop came before."""
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptionSpared(Fact):
+    """Raised by the machine itself: ``interrupted``, but what was received is to be heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +287,7 @@ class AnnounceInterruption(Action):
 
 @dataclass(frozen=True, slots=True)
 class StopServer(Action):
-    """A Stop ended a reply that the server may still be making: tell it, where that is safe."""
+    """A Stop ended a reply that the server may still make: tell it, where that is safe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +348,18 @@ class ReportInterruption(Action):
     held_ms: int | None
     heard_ms: int
     heard_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSparing(Action):
+    """The server interrupted, and what was received of its reply is played on all the same.
+
+    Attributes:
+        protected: True when the reply may not be interrupted; False when nobody was heard to speak
+            and the policy says to go on.
+    """
+
+    protected: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,17 @@ for good, so each wait has a deadline, and a new answer that we know was asked f
 
 The *floor* region watches the user: ``QUIET`` or ``SPEAKING``.
 
+The *answer* region watches what is owed: nothing, an answer that is ``DUE``, or one that is
+``UNWANTED`` because a Stop came before its first sound. Such an answer is dropped from its first
+sample, like the rest of a dead reply; a later question takes that back before it begins.
+
 The *hold* region watches playout: ``PLAYING`` or ``HELD``. Speech that is only suspected holds
 playout if there is something to play, which costs nothing if it was a cough: then it resumes at the
 very sample. Confirmed speech, the server's ``interrupted`` or a Stop ends the hold together with
 the reply. A hold has a limit, at which playout resumes by itself.
 
 A fact without a row in a region's table leaves that region alone; so does a fact that the policy
-tells to ignore (``BargeIn``).
+tells to ignore (``BargeIn``). A *protected* reply is never held and never ended here.
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ from pipeline_live.turn.events import (
     AnnounceDismissal,
     AnnounceInterruption,
     AnnounceSuspicion,
+    AnswerRefused,
     AnswerRequested,
     AudioReceived,
     BoundaryAssumed,
@@ -50,10 +55,13 @@ from pipeline_live.turn.events import (
     IgnoreTurnComplete,
     InputTranscribed,
     Interrupted,
+    InterruptionSpared,
     PlayoutAdvanced,
+    ProtectionRequested,
     ReportAnomaly,
     ReportFalseAlarm,
     ReportInterruption,
+    ReportSparing,
     ResumePlayout,
     Source,
     SpeechEnded,
@@ -64,14 +72,25 @@ from pipeline_live.turn.events import (
     StopRequested,
     StopServer,
     SuppressInterrupted,
+    TextSent,
     TimeReached,
     ToolCalled,
     TranscriptReceived,
     TurnCompleted,
 )
-from pipeline_live.turn.playout import PlayoutLedger, Reply
-from pipeline_live.turn.policy import BargeIn, TurnPolicy
-from pipeline_live.turn.tables import GATE, HOLD, USER, Do, Gate, Playout, User
+from pipeline_live.turn.playout import RATE, PlayoutLedger, Reply
+from pipeline_live.turn.policy import BargeIn, Phantom, TurnPolicy
+from pipeline_live.turn.tables import (
+    ANSWER,
+    GATE,
+    HOLD,
+    USER,
+    Answer,
+    Do,
+    Gate,
+    Playout,
+    User,
+)
 
 
 class TurnMachine:
@@ -105,7 +124,13 @@ class TurnMachine:
         self._turn_open = False  # something was seen that a turnComplete can end
         self._boundaries_owed = 0  # turnCompletes that were assumed and may still come
         self._unconfirmed = False  # we ended a reply and the server has not said so itself
-        self._last_wire_ms = 0  # when the dead reply was last heard of
+        self._last_wire_ms = 0  # when the reply on the wire was last heard of
+        self._dropped = 0  # samples of the reply on the wire that were dropped
+        self._question_over = False  # since the server's interrupted it heard a whole question
+        self.answer = Answer.NONE
+        self._unwanted_ms = 0  # since when the answer that is due is unwanted
+        self._stopped_ms: int | None = None  # a Stop while the user was, or seemed, to speak
+        self._protect_next = False  # the next reply may not be interrupted
 
     @property
     def reply(self) -> Reply | None:
@@ -135,19 +160,33 @@ class TurnMachine:
             self._unconfirmed = False
             actions.append(SuppressInterrupted())
             return actions
+        if isinstance(fact, Interrupted) and self._is_spared():
+            return actions + self.handle(InterruptionSpared(fact.at_ms))
+        self._take(fact, actions)
+        if isinstance(fact, SpeechEnded) and self._is_stopped(fact):
+            actions += self.handle(StopRequested(fact.at_ms))
+        return actions
+
+    def _take(self, fact: Fact, actions: list[Action]) -> None:
+        """Follow the rows of the tables."""
+        idle = self.gate is Gate.IDLE
         gate_row = None if self._is_ignored(fact) else GATE.get((self.gate, type(fact)))
         user_row = USER.get((self.user, type(fact)))
         hold_row = HOLD.get((self.playout, type(fact))) if self._may_hold(fact) else None
         for row in (gate_row, user_row, hold_row):
             for step in row.do if row else ():
                 self._perform(step, fact, actions)
-        if gate_row and isinstance(gate_row.to, Gate):
+        answer_row = ANSWER.get((self.answer, type(fact)))
+        if answer_row and self._is_about_the_answer(fact, idle, actions):
+            for step in answer_row.do:
+                self._perform(step, fact, actions)
+            self._await(answer_row.to, fact.at_ms)
+        if gate_row and isinstance(gate_row.to, Gate) and not self._withstands(fact):
             self._enter(gate_row.to, fact)
         if user_row and isinstance(user_row.to, User):
             self.user = user_row.to
         if hold_row and isinstance(hold_row.to, Playout):
             self.playout = hold_row.to
-        return actions
 
     # --- what every fact changes, whatever the state -------------------------------------------
 
@@ -159,10 +198,14 @@ class TurnMachine:
                 self.ledger.play(number, samples)
             case TimeReached(at_ms=at_ms):
                 self._time_reached(at_ms, actions)
-            case SpeechSuspected(onset_ms=onset_ms) | SpeechStarted(onset_ms=onset_ms):
+            case SpeechSuspected(onset_ms=onset_ms):
                 self._onset_ms = onset_ms
+            case SpeechStarted(onset_ms=onset_ms):
+                self._onset_ms, self._stopped_ms = onset_ms, None
             case AnswerRequested() | ActivityEnded() | InputTranscribed():
                 self._asked = self._turn_open = True
+                self._question_over |= isinstance(fact, ActivityEnded)
+                self._unwanted_ms = fact.at_ms
             case ToolCalled():
                 self._turn_open = True
             case SpeechEnded():
@@ -170,13 +213,51 @@ class TurnMachine:
                 self._onset_ms = None
             case ConnectionOpened():
                 self._boundaries_owed = 0
+            case StopRequested(answer=True) if self.user is User.SPEAKING:
+                self._stopped_ms = fact.at_ms
+            case ProtectionRequested():
+                self._protect(fact)
             case _ if isinstance(fact, CONTENT) and shut:
-                quiet_ms = fact.at_ms - self._last_wire_ms
-                if self._asked and quiet_ms >= self.policy.proof_quiet_ms:
+                if self._is_new_reply(fact):
                     actions += self._assume_boundary(fact.at_ms)
                 else:
                     self._last_wire_ms = fact.at_ms
                     self._set_deadline()
+            case _:
+                pass
+        if isinstance(fact, CONTENT) and self.gate is Gate.IDLE:
+            self._refuse_if_unwanted(fact.at_ms, actions)
+
+    def _is_new_reply(self, fact: Fact) -> bool:
+        """Whether content behind a shut gate can only belong to a reply that was asked for since.
+
+        Silence on the wire says so. It may be shorter once the server has said that it ended the
+        old reply. When it has also heard a question to its end since then, or had sent the old
+        reply to its end, nothing else is left that sound could belong to.
+        """
+        if not self._asked:
+            return False
+        quiet_ms = fact.at_ms - self._last_wire_ms
+        sent = self._complete and isinstance(fact, AudioReceived)
+        if self.gate is Gate.CLOSING:
+            sure = self._question_over or sent
+            return sure or quiet_ms >= self.policy.closing_proof_quiet_ms
+        wait_ms = self.policy.closing_quiet_ms if sent else self.policy.proof_quiet_ms
+        return quiet_ms >= wait_ms
+
+    def _refuse_if_unwanted(self, at_ms: int, actions: list[Action]) -> None:
+        if self.answer is not Answer.UNWANTED:
+            return
+        if at_ms - self._unwanted_ms <= self.policy.unwanted_ms:
+            actions += self.handle(AnswerRefused(at_ms))
+        else:
+            self.answer = Answer.NONE
+
+    def _protect(self, fact: Fact) -> None:
+        if self.gate is Gate.REPLYING and self._reply is not None:
+            self._reply.protected = True
+        else:
+            self._protect_next = True
 
     def _time_reached(self, at_ms: int, actions: list[Action]) -> None:
         hold_ms = self._hold_deadline_ms()
@@ -193,6 +274,64 @@ class TurnMachine:
             return None
         return self._held_at_ms + self.policy.hold_limit_ms
 
+    def is_shielded(self, at_ms: int) -> bool:
+        """Whether the server must not hear the user now: it would end a protected reply.
+
+        That lasts until the reply was sent to its end, or stalls.
+        """
+        return (
+            self.gate is Gate.REPLYING
+            and self._reply is not None
+            and self._reply.protected
+            and not self._complete
+            and at_ms - self._last_wire_ms < self.policy.swallow_quiet_ms
+        )
+
+    def _withstands(self, fact: Fact) -> bool:
+        """A protected reply goes on arriving, whoever speaks, writes or presses Stop."""
+        ours = isinstance(fact, SpeechStarted | StopRequested | TextSent)
+        return ours and self.gate is Gate.REPLYING and self._reply in self._protected()
+
+    def _live(self) -> list[Reply]:
+        """Every reply that is arriving or waits to be played."""
+        live = list(self.ledger.waiting())
+        if self.gate is Gate.REPLYING and self._reply is not None and self._reply not in live:
+            live.append(self._reply)
+        return live
+
+    def _left_ms(self, reply: Reply) -> int:
+        left = self.ledger.received_samples(reply) - self.ledger.heard_samples(reply)
+        return left * 1000 // RATE
+
+    def _protected(self) -> list[Reply]:
+        return [reply for reply in self._live() if reply.protected]
+
+    def _is_spared(self) -> bool:
+        """Whether the server's ``interrupted`` leaves what was received of its replies alone."""
+        live = self._live()
+        if self.gate in (Gate.SWALLOWING, Gate.CLOSING) or not live:
+            return False
+        if all(reply.protected for reply in live):
+            return True
+        unexplained = self.user is User.QUIET and not self._asked
+        return unexplained and self.policy.phantom is Phantom.PLAY_ON
+
+    def _is_about_the_answer(self, fact: Fact, idle: bool, actions: list[Action]) -> bool:
+        """Whether the fact is about the answer that is due, and not about the reply before it."""
+        if isinstance(fact, StopRequested):
+            return fact.answer and not any(isinstance(one, FlushPlayout) for one in actions)
+        return idle or not isinstance(fact, Interrupted | TurnCompleted)
+
+    def _await(self, answer: object, at_ms: int) -> None:
+        assert isinstance(answer, Answer)
+        self.answer, self._unwanted_ms = answer, at_ms
+
+    def _is_stopped(self, fact: SpeechEnded) -> bool:
+        """Whether a Stop came after the last sound of what was just seen to be over."""
+        stopped_ms, self._stopped_ms = self._stopped_ms, None
+        ended_ms = fact.at_ms if fact.ended_ms is None else fact.ended_ms
+        return stopped_ms is not None and ended_ms <= stopped_ms
+
     def _is_ignored(self, fact: Fact) -> bool:
         return self.policy.barge_in is BargeIn.OFF and isinstance(fact, SpeechStarted)
 
@@ -200,7 +339,7 @@ class TurnMachine:
         """Only suspicion is subject to policy, and only what plays or is about to can be held."""
         if not isinstance(fact, SpeechSuspected):
             return True
-        audible = self.gate is Gate.REPLYING or bool(self.ledger.waiting())
+        audible = any(not reply.protected for reply in self._live())
         return audible and self.policy.barge_in is BargeIn.HOLD
 
     def _assume_boundary(self, at_ms: int) -> list[Action]:
@@ -231,6 +370,9 @@ class TurnMachine:
         if gate in (Gate.SWALLOWING, Gate.CLOSING):
             if not shut:
                 self._asked = False  # only what is asked from now on proves a new reply
+                self._dropped = 0
+            if gate is Gate.CLOSING and not isinstance(fact, CONTENT):
+                self._question_over = False
             if not isinstance(fact, CONTENT):
                 self._last_wire_ms = fact.at_ms
             self._set_deadline()
@@ -244,6 +386,7 @@ class TurnMachine:
         deadline = self._last_wire_ms + quiet_ms
         if self.gate is Gate.SWALLOWING and self._complete and self._reply is not None:
             end_ms = self.ledger.expected_end_ms(self._reply) or 0
+            end_ms += self._dropped * 1000 // RATE
             deadline = max(deadline, end_ms + self.policy.complete_slack_ms)
         self._gate_deadline_ms = deadline
 
@@ -256,6 +399,7 @@ class TurnMachine:
             case Do.DELIVER:
                 self._deliver(fact, actions)
             case Do.DROP:
+                self._dropped += fact.samples if isinstance(fact, AudioReceived) else 0
                 actions.append(Drop())
             case Do.KILL_BY_SERVER:
                 self._kill(Source.SERVER, fact, actions)
@@ -263,6 +407,17 @@ class TurnMachine:
                 self._kill(Source.LOCAL_SPEECH, fact, actions)
             case Do.KILL_BY_STOP:
                 self._kill(Source.STOP, fact, actions)
+            case Do.KILL_BY_TEXT:
+                self._kill(Source.TEXT, fact, actions)
+            case Do.STOP_SERVER:
+                actions.append(StopServer())
+            case Do.SPARE:
+                self._turn_open = True
+                actions += [SuppressInterrupted(), ReportSparing(bool(self._protected()))]
+            case Do.REFUSE:
+                refused = self._begin()
+                refused.dead = True
+                self.ledger.flush(refused)
             case Do.SUPPRESS:
                 self._unconfirmed = False
                 actions.append(SuppressInterrupted())
@@ -303,6 +458,12 @@ class TurnMachine:
                 self._resume(fact, actions)
 
     def _start_reply(self, actions: list[Action]) -> None:
+        reply = self._begin()
+        reply.protected, self._protect_next = self._protect_next, False
+        self.answer = Answer.NONE
+        actions.append(StartReply(reply))
+
+    def _begin(self) -> Reply:
         self._count += 1
         self._reply = Reply(self._count)
         self._complete = False
@@ -310,7 +471,7 @@ class TurnMachine:
         self._unconfirmed = False
         self._on_wire = self._turn_open = True
         self.ledger.start(self._reply)
-        actions.append(StartReply(self._reply))
+        return self._reply
 
     def _deliver(self, fact: Fact, actions: list[Action]) -> None:
         assert self._reply is not None
@@ -318,22 +479,24 @@ class TurnMachine:
             self.ledger.receive(self._reply, fact.samples, fact.at_ms)
         elif isinstance(fact, TranscriptReceived):
             self.ledger.transcribe(self._reply, fact.text)
+        self._last_wire_ms = fact.at_ms
         actions.append(Deliver(self._reply))
 
     def _kill(self, source: Source, fact: Fact, actions: list[Action]) -> None:
-        """End every reply that is arriving or waits to be played."""
-        doomed = list(self.ledger.waiting())
-        arriving = self.gate is Gate.REPLYING
+        """End every reply that is arriving or waits to be played, but for protected ones."""
+        doomed = [reply for reply in self._live() if not reply.protected]
+        if source is Source.TEXT and self.gate is Gate.IDLE:
+            doomed = [reply for reply in doomed if self._left_ms(reply) > self.policy.tail_ms]
+        arriving = self.gate is Gate.REPLYING and self._reply in doomed
         if arriving:
             self._unconfirmed = source is not Source.SERVER
-        if arriving and self._reply is not None and self._reply not in doomed:
-            doomed.append(self._reply)
         for reply in doomed:
             reply.dead = True
             self.ledger.flush(reply)
         if doomed:
             actions.append(FlushPlayout(tuple(doomed)))
-            if source is Source.LOCAL_SPEECH or (isinstance(fact, StopRequested) and fact.announce):
+            known = isinstance(fact, StopRequested) and not fact.announce
+            if source is not Source.SERVER and not known:
                 actions.append(AnnounceInterruption())
         elif self.playout is Playout.HELD:
             actions.append(ResumePlayout())  # it was played to its end meanwhile
@@ -341,7 +504,7 @@ class TurnMachine:
             self._turn_open = True
         if source is Source.STOP and arriving:
             actions.append(StopServer())
-        onset_ms = None if source is Source.STOP else self._onset_ms
+        onset_ms = None if source in (Source.STOP, Source.TEXT) else self._onset_ms
         held_ms = self._held_at_ms if self.playout is Playout.HELD else None
         for reply in doomed:
             heard_ms, text = self.ledger.heard_ms(reply), self.ledger.heard_text(reply)

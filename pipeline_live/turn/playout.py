@@ -26,10 +26,12 @@ class Reply:
     Attributes:
         number: 1 for the first reply of a call. The server sends no id.
         dead: True once the reply was interrupted.
+        protected: True for a reply that is played to its end, whatever happens.
     """
 
     number: int
     dead: bool = False
+    protected: bool = False
 
 
 @dataclass(slots=True)

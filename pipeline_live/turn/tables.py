@@ -10,6 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline_live.turn.events import (
+    ActivityEnded,
+    ActivityStarted,
+    AnswerRefused,
+    AnswerRequested,
     AudioReceived,
     BoundaryAssumed,
     ConnectionLost,
@@ -19,11 +23,14 @@ from pipeline_live.turn.events import (
     GenerationCompleted,
     HoldExpired,
     Interrupted,
+    InterruptionSpared,
+    ProtectionRequested,
     SpeechDismissed,
     SpeechEnded,
     SpeechStarted,
     SpeechSuspected,
     StopRequested,
+    TextSent,
     TranscriptReceived,
     TurnCompleted,
 )
@@ -52,6 +59,17 @@ class Playout(enum.StrEnum):
     HELD = "held"
 
 
+class Answer(enum.StrEnum):
+    """States of the answer region."""
+
+    NONE = "none"
+    DUE = "due"
+    UNWANTED = "unwanted"
+
+
+State = Gate | User | Playout | Answer
+
+
 class Do(enum.StrEnum):
     """What a row does; each is a method of the machine."""
 
@@ -61,6 +79,10 @@ class Do(enum.StrEnum):
     KILL_BY_SERVER = "kill reply (server)"
     KILL_BY_SPEECH = "kill reply (local speech)"
     KILL_BY_STOP = "kill reply (stop)"
+    KILL_BY_TEXT = "kill reply (text)"
+    SPARE = "spare reply"
+    REFUSE = "start a reply that is dead already"
+    STOP_SERVER = "stop server"
     SUPPRESS = "suppress interrupted"
     COMPLETE = "generation complete"
     END_TURN = "end turn"
@@ -79,13 +101,14 @@ class Do(enum.StrEnum):
 class Row:
     """One row of a table: where to go, and what to do on the way."""
 
-    to: Gate | User | Playout
+    to: State
     do: tuple[Do, ...] = ()
 
 
 GateTable = Mapping[tuple[Gate, type[Fact]], Row]
 UserTable = Mapping[tuple[User, type[Fact]], Row]
 HoldTable = Mapping[tuple[Playout, type[Fact]], Row]
+AnswerTable = Mapping[tuple[Answer, type[Fact]], Row]
 
 _I, _R, _S, _C = Gate.IDLE, Gate.REPLYING, Gate.SWALLOWING, Gate.CLOSING
 
@@ -97,6 +120,9 @@ GATE: GateTable = {
     (_I, TurnCompleted): Row(_I, (Do.END_STRAY,)),
     (_I, SpeechStarted): Row(_I, (Do.KILL_BY_SPEECH,)),
     (_I, StopRequested): Row(_I, (Do.KILL_BY_STOP,)),
+    (_I, TextSent): Row(_I, (Do.KILL_BY_TEXT,)),
+    (_I, InterruptionSpared): Row(_C, (Do.SPARE,)),
+    (_I, AnswerRefused): Row(_S, (Do.REFUSE,)),
     (_R, AudioReceived): Row(_R, (Do.DELIVER,)),
     (_R, TranscriptReceived): Row(_R, (Do.DELIVER,)),
     (_R, ContentReceived): Row(_R, (Do.DELIVER,)),
@@ -105,6 +131,8 @@ GATE: GateTable = {
     (_R, Interrupted): Row(_C, (Do.KILL_BY_SERVER,)),
     (_R, SpeechStarted): Row(_S, (Do.KILL_BY_SPEECH,)),
     (_R, StopRequested): Row(_S, (Do.KILL_BY_STOP,)),
+    (_R, TextSent): Row(_S, (Do.KILL_BY_TEXT,)),
+    (_R, InterruptionSpared): Row(_C, (Do.SPARE,)),
     (_R, ConnectionLost): Row(_I, (Do.ABANDON, Do.SYNTHESIZE_END)),
     (_R, ConnectionOpened): Row(_I, (Do.ABANDON, Do.SYNTHESIZE_END)),
     (_S, AudioReceived): Row(_S, (Do.DROP,)),
@@ -120,6 +148,9 @@ GATE: GateTable = {
     (_C, TranscriptReceived): Row(_C, (Do.DROP,)),
     (_C, ContentReceived): Row(_C, (Do.DROP,)),
     (_C, Interrupted): Row(_C, (Do.SUPPRESS,)),
+    (_C, SpeechStarted): Row(_C, (Do.KILL_BY_SPEECH,)),
+    (_C, StopRequested): Row(_C, (Do.KILL_BY_STOP,)),
+    (_C, TextSent): Row(_C, (Do.KILL_BY_TEXT,)),
     (_C, TurnCompleted): Row(_I, (Do.END_TURN,)),
     (_C, BoundaryAssumed): Row(_I, (Do.SYNTHESIZE_END,)),
     (_C, ConnectionLost): Row(_I, (Do.SYNTHESIZE_END,)),
@@ -144,5 +175,28 @@ HOLD: HoldTable = {
     (Playout.HELD, SpeechStarted): Row(Playout.PLAYING),
     (Playout.HELD, Interrupted): Row(Playout.PLAYING),
     (Playout.HELD, StopRequested): Row(Playout.PLAYING),
+    (Playout.HELD, TextSent): Row(Playout.PLAYING),
+    (Playout.HELD, ProtectionRequested): Row(Playout.PLAYING, (Do.RESUME,)),
 }
-"""The hold: (state, fact) → row. The gate ends what is held in the last three."""
+"""The hold: (state, fact) → row. Where a row does nothing, the gate ends what is held."""
+
+ANSWER: AnswerTable = {
+    (Answer.NONE, AnswerRequested): Row(Answer.DUE),
+    (Answer.NONE, TextSent): Row(Answer.DUE),
+    (Answer.NONE, SpeechEnded): Row(Answer.DUE),
+    (Answer.NONE, ActivityEnded): Row(Answer.DUE),
+    (Answer.DUE, SpeechStarted): Row(Answer.NONE),
+    (Answer.DUE, ActivityStarted): Row(Answer.NONE),
+    (Answer.DUE, Interrupted): Row(Answer.NONE),
+    (Answer.DUE, TurnCompleted): Row(Answer.NONE),
+    (Answer.DUE, ConnectionOpened): Row(Answer.NONE),
+    (Answer.DUE, StopRequested): Row(Answer.UNWANTED, (Do.STOP_SERVER,)),
+    (Answer.UNWANTED, TextSent): Row(Answer.DUE),
+    (Answer.UNWANTED, SpeechStarted): Row(Answer.NONE),
+    (Answer.UNWANTED, ActivityStarted): Row(Answer.NONE),
+    (Answer.UNWANTED, Interrupted): Row(Answer.NONE),
+    (Answer.UNWANTED, TurnCompleted): Row(Answer.NONE),
+    (Answer.UNWANTED, ConnectionOpened): Row(Answer.NONE),
+    (Answer.UNWANTED, AnswerRefused): Row(Answer.NONE),
+}
+"""The answer: (state, fact) → row. Whatever reply begins makes it ``NONE``."""

@@ -403,6 +403,7 @@ async def torn(call: Call) -> None:
 async def reconnected(call: Call) -> None:
     await call.begin()
     await call.server.until(lambda: call.server.log(call.plan, "in", "setup", conn=1))
+    await call.hears(1, 800)
     await call.ask()
     await call.hears(2, 600)
 

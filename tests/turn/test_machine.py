@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from pipeline_live.turn import events as e
 from pipeline_live.turn.machine import TurnMachine
 from pipeline_live.turn.policy import BargeIn, TurnPolicy
-from pipeline_live.turn.tables import GATE, HOLD, USER, Do, Gate, Playout, User
+from pipeline_live.turn.tables import ANSWER, GATE, HOLD, USER, Answer, Do, Gate, Playout, User
 
 FACTS = [
     kind
@@ -33,6 +33,8 @@ def fact(kind: type[e.Fact], at_ms: int, **fields: object) -> e.Fact:
         "code": 1006,
         "reply": 1,
         "announce": True,
+        "answer": True,
+        "ended_ms": None,
     }
     names = {f.name for f in dataclasses.fields(kind)} - {"at_ms"}
     return kind(at_ms, **{name: fields.get(name, defaults[name]) for name in names})
@@ -55,7 +57,8 @@ class Story:
 
 
 def test_every_row_leads_to_a_state_of_its_own_region_and_names_a_known_step():
-    for table, states in ((GATE, Gate), (USER, User), (HOLD, Playout)):
+    regions = ((GATE, Gate), (USER, User), (HOLD, Playout), (ANSWER, Answer))
+    for table, states in regions:
         for (state, kind), row in table.items():
             assert isinstance(state, states)
             assert isinstance(row.to, states)
@@ -64,7 +67,8 @@ def test_every_row_leads_to_a_state_of_its_own_region_and_names_a_known_step():
 
 
 def test_every_step_of_the_tables_is_used_and_every_shut_state_can_be_left():
-    steps = {step for table in (GATE, USER, HOLD) for row in table.values() for step in row.do}
+    tables = (GATE, USER, HOLD, ANSWER)
+    steps = {step for table in tables for row in table.values() for step in row.do}
     assert steps == set(Do)
     for shut in (Gate.SWALLOWING, Gate.CLOSING):
         for way_out in (e.TurnCompleted, e.BoundaryAssumed, e.ConnectionOpened, e.ConnectionLost):
@@ -348,7 +352,13 @@ def test_the_policy_says_what_local_speech_may_do(barge_in, suspected, started):
 # --- promises, whatever happens ----------------------------------------------------------------
 
 
-RAISED = (e.BoundaryAssumed, e.HoldExpired, e.TimeReached)
+RAISED = (
+    e.AnswerRefused,
+    e.BoundaryAssumed,
+    e.HoldExpired,
+    e.InterruptionSpared,
+    e.TimeReached,
+)
 
 
 class Promises(RuleBasedStateMachine):
@@ -401,7 +411,7 @@ class Promises(RuleBasedStateMachine):
                     self.held = False
                 case e.FlushPlayout(replies=replies):
                     self.held = False
-                    assert all(reply.dead for reply in replies)
+                    assert all(reply.dead and not reply.protected for reply in replies)
                     self.dead |= {reply.number for reply in replies}
                 case e.ReportInterruption(reply=number):
                     assert number in self.dead
@@ -410,7 +420,8 @@ class Promises(RuleBasedStateMachine):
                 case _:
                     pass
         if isinstance(happened, e.StopRequested):
-            assert self.machine.gate is not Gate.REPLYING or gate_was is not Gate.REPLYING
+            arriving = self.machine.gate is Gate.REPLYING
+            assert not arriving or gate_was is not Gate.REPLYING or self.machine.reply.protected
 
     @invariant()
     def every_reply_has_a_number_of_its_own_and_one_is_open_at_most(self):
