@@ -21,6 +21,7 @@ from loguru import logger
 
 from pipeline_live.audio import OUTPUT_RATE, samples_of, samples_to_ms, to_array
 from pipeline_live.bench import clips as material
+from pipeline_live.bench import pacing
 from pipeline_live.bench.chart import chart
 from pipeline_live.bench.clips import NOISE_MS, SPOKEN_MS, Clip
 from pipeline_live.bench.conversation import hold
@@ -92,14 +93,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="always run one bot after the other, never side by side; takes twice as long",
     )
+    parser.add_argument(
+        "--emulator",
+        type=int,
+        metavar="N",
+        help="measure instead how well the emulator keeps its times with N sessions on one core",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prove the bench, run it, write what it found.
+    """Prove the bench, run it, write what it found; or measure the emulator's pacing.
 
     Raises:
         PipelineLiveError: Bad input, a bot that failed, or a bench that does not measure right.
     """
+    if args.emulator is not None:
+        return pacing.run(args.emulator, args.readme)
     scenarios = chosen(args.scenario)
     if args.calls < 1:
         raise UsageError(f"--calls {args.calls}: must be 1 or more")

@@ -12,7 +12,6 @@ from pipeline_live.bench.scenarios import Scenario, Side
 from pipeline_live.bench.statistics import Figures
 from pipeline_live.errors import UsageError
 
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 NOTHING = "-"
 HEADER = ("", "", "ours", "median", "p95", "stock", "median", "p95", "ours /")
 SECOND_HEADER = ("scenario", "measure", "n", "(ms)", "(ms)", "n", "(ms)", "(ms)", "stock")
@@ -173,22 +172,34 @@ def _joined(these: Figures, unsilenced: int) -> str:
     return NOTHING if these.median is None else f"{median} / {p95} ({count})"
 
 
-def with_section(text: str, section: str, name: str) -> str:
+def marks(name: str) -> tuple[str, str]:
+    """The lines of a Markdown file between which something is written."""
+    return f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+
+
+BEGIN, END = marks("bench")
+
+
+def with_section(text: str, section: str, name: str, *, mark: str = "bench") -> str:
     """``text`` with what stands between the two marks replaced by ``section``.
 
     Args:
         text: A file's content.
         section: Markdown.
         name: How messages call the file.
+        mark: Name of the marks.
 
     Raises:
         UsageError: The marks are not there, once each and in order.
     """
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end or BEGIN in rest or END in head + tail:
-        raise UsageError(f"{name}: must hold {BEGIN} and after it {END}, once each; add both lines")
-    return f"{head}{BEGIN}\n{section}\n{END}{tail}"
+    first, last = marks(mark)
+    head, begin, rest = text.partition(first)
+    _, end, tail = rest.partition(last)
+    if not begin or not end or first in rest or last in head + tail:
+        raise UsageError(
+            f"{name}: must hold {first} and after it {last}, once each; add both lines"
+        )
+    return f"{head}{first}\n{section}\n{last}{tail}"
 
 
 def as_data(

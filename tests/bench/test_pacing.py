@@ -1,0 +1,56 @@
+"""The emulator's pacing: what the bench says of it, and one small run through all layers."""
+
+import re
+
+import pytest
+
+from pipeline_live.bench import pacing
+from pipeline_live.bench.pacing import Pacing, measure
+from pipeline_live.bench.statistics import figures
+from pipeline_live.cli import main
+
+
+def found(p99_ms):
+    late = figures([0, 1, 1, 2])
+    return Pacing(20, True, late, 9, p99_ms, figures([5]), figures([180]), 0.4, 300, 60)
+
+
+@pytest.mark.parametrize(("p99_ms", "code", "says"), [(20, 0, "holds"), (21, 1, "DOES NOT HOLD")])
+def test_what_a_run_says_and_leaves(monkeypatch, capsys, tmp_path, p99_ms, code, says):
+    monkeypatch.setattr(pacing, "measure", lambda sessions: found(p99_ms))
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n<!-- pacing:begin -->\nold\n<!-- pacing:end -->\nEnd.\n")
+    assert main(["bench", "--emulator", "20", "--readme", str(page)]) == code
+    said = capsys.readouterr().out
+    assert f"pacing {says}" in said
+    assert re.search(rf"worst +1 / 2 / {p99_ms} / 9\n", said)
+    assert page.read_text().endswith("<!-- pacing:end -->\nEnd.\n")
+    assert "old" not in page.read_text()
+    assert f"| 1 / 2 / {p99_ms} / 9 |" in page.read_text()
+
+
+def test_bad_input_is_one_clear_line(capsys, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("no marks")
+    for arguments, says in (
+        (["--emulator", "0"], "must be 1 to"),
+        (["--emulator", "5", "--readme", str(page)], "pacing:begin"),
+        (["--emulator", "5", "--readme", str(tmp_path / "none.md")], "cannot be read"),
+    ):
+        assert main(["bench", *arguments]) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert says in line
+
+
+def test_two_sessions_are_really_held(monkeypatch):
+    """Short ones. How well is for the bench to say, on a quiet machine."""
+    monkeypatch.setattr(pacing, "_QUESTION", "Hello?")
+    monkeypatch.setattr(pacing, "_BARGE_IN", "Stop.")
+    monkeypatch.setattr(pacing, "_BARGE_IN_MS", 200)
+    monkeypatch.setattr(pacing, "_REPLIES", ("This is a reply that is long enough.", "Yes."))
+    measured = measure(2)
+    assert measured.late_ms.count > 20
+    assert measured.to_interrupted_ms.count == 2
+    assert measured.after_playback_ms.count == 2
+    assert measured.sound_s > 2
+    assert 0 <= measured.late_ms.median <= measured.p99_ms <= measured.latest_ms
