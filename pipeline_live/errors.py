@@ -6,6 +6,7 @@
     ├── AudioFormatError       sound that cannot be read or has the wrong shape
     ├── ConnectionFailed       a Live connection that could not be opened
     ├── ConnectionLost         a Live connection that ended
+    ├── DeviceError            a microphone or loudspeaker that cannot be used
     ├── SessionClosed          a session used after it was closed
     ├── SessionBusy            two receivers on one session
     ├── ConfigError            a file with findings; each with its line and column
@@ -43,6 +44,10 @@ class ConfigError(PipelineLiveError):
 
 class AudioFormatError(UsageError):
     """Sound that cannot be read, or whose shape does not fit."""
+
+
+class DeviceError(PipelineLiveError):
+    """A microphone or a loudspeaker that cannot be used; the text says which and why."""
 
 
 class ConnectionFailed(PipelineLiveError):

@@ -13,6 +13,7 @@ from pipeline_live.processors.frames import (
     SpeechDismissedFrame,
     SpeechSuspectedFrame,
 )
+from pipeline_live.processors.local import LocalTransport, LocalTransportParams
 from pipeline_live.processors.mic import MicSource
 from pipeline_live.processors.playback import Playback
 from pipeline_live.processors.service import GeminiLiveService, GeminiLiveVertexService
@@ -28,6 +29,8 @@ __all__ = [
     "GeminiLiveVertexService",
     "InterruptionReportFrame",
     "InterruptionSparedFrame",
+    "LocalTransport",
+    "LocalTransportParams",
     "MicSource",
     "Playback",
     "PlayoutHeldFrame",

@@ -234,7 +234,8 @@ class Playback(FrameProcessor):
 
     def _hold(self) -> None:
         self._held = True
-        self._fade_out = self._free_at > asyncio.get_running_loop().time()
+        fades = self._call is None or not self._call.sink_holds
+        self._fade_out = fades and self._free_at > asyncio.get_running_loop().time()
         self._tell_silence(FADE_MS if self._fade_out else 0)
         self._news.set()
 

@@ -91,6 +91,8 @@ class Call:
         self._recent_rate = INPUT_RATE
         self._hands: list[Hand] = []
         self._silent_ms: int | None = None
+        self.sink_holds = False
+        """Whether the sink is a hand too, and holds without a click what it has taken already."""
         self.interruption: InterruptionReport | None = None
         """The last interruption; a hand that performs ``ReportInterruption`` finds it here."""
         self._epoch: float | None = None
