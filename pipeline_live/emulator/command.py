@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline_live.emulator.check import check, read_takes
-from pipeline_live.emulator.delivery import REAL_SPEED
 from pipeline_live.emulator.script import Script
 from pipeline_live.emulator.server import Emulator
 
@@ -37,8 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--speed",
         type=float,
-        default=REAL_SPEED,
-        help="speech is sent this many times faster than real time (default: %(default)s)",
+        help="speech is sent this many times faster than real time (default: the model's own, 4.3)",
     )
     parser.add_argument(
         "--reply",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from pipeline_live.emulator import frames
+from pipeline_live.emulator.families import Family
 from pipeline_live.emulator.mind import Mind
 from pipeline_live.emulator.recording import SessionRecording
 from pipeline_live.emulator.stage import Send, Speak
@@ -29,7 +31,8 @@ class Connection:
     Args:
         websocket: An open connection, its setup message read.
         mind: What to say, on the same clock as ``now_ms``.
-        vertex: Speak the Vertex dialect.
+        family: Whose dialect to read and to write.
+        rng: Decides which messages are written with line breaks.
         log: Where to write down what is said, or None.
     """
 
@@ -37,13 +40,14 @@ class Connection:
         self,
         websocket: ServerConnection,
         mind: Mind,
-        *,
-        vertex: bool,
+        family: Family,
+        rng: random.Random,
         log: SessionRecording | None = None,
     ) -> None:
         self._websocket = websocket
         self._mind = mind
-        self._vertex = vertex
+        self._family = family
+        self._rng = rng
         self._log = log
         self._stirred = asyncio.Event()
         self._progress = asyncio.Event()
@@ -72,7 +76,7 @@ class Connection:
         async for frame in self._websocket:
             if self._log is not None:
                 self._log.client(frame)
-            self._mind.hear(read_message(frame, vertex=self._vertex), now_ms())
+            self._mind.hear(read_message(frame, vertex=self._family.vertex), now_ms())
             self._stirred.set()
             while self._mind.backlog > _MOST_BACKLOG:
                 self._progress.clear()
@@ -83,7 +87,8 @@ class Connection:
             self._stirred.clear()
             for item in self._mind.due(now_ms()):
                 if isinstance(item, Send):
-                    await self._websocket.send(frames.encode(item.frame))
+                    pretty = self._rng.random() < self._family.pretty_share
+                    await self._websocket.send(frames.encode(item.frame, pretty=pretty))
                     if self._log is not None:
                         self._log.sent(item.frame, item.at_ms)
                 else:
@@ -103,7 +108,7 @@ class Connection:
         task.add_done_callback(self._voices.discard)
 
     async def _speak(self, wanted: Speak) -> None:
-        speech = await asyncio.to_thread(synthesize, wanted.text, wanted.voice)
+        speech = await asyncio.to_thread(synthesize, wanted.text, wanted.voice, wanted.speed)
         self._mind.spoken(wanted.ticket, speech, now_ms())
         self._stirred.set()
 

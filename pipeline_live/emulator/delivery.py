@@ -9,15 +9,13 @@ third of them, ahead of the sound they belong to.
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 
 from pipeline_live.audio import BYTES_PER_SAMPLE, OUTPUT_RATE, ms_to_samples
-from pipeline_live.emulator.families import Family
-from pipeline_live.emulator.voice import Speech
+from pipeline_live.emulator.families import Family, Words
+from pipeline_live.emulator.voice import Speech, Word
 
-REAL_SPEED = 4.3
-_LEAST_GAP_MS = 22
-_MOST_GAP_MS = 185
 _WORDS_LEAD_MS = 1000
 _WORDS_EVERY = 3
 
@@ -32,12 +30,14 @@ class Parcel:
         audio_ms: How long that lasts.
         words: The words that come with it, possibly none; they begin with a space unless they are
             the reply's first.
+        spoken: The same words with their times.
     """
 
     offset_ms: int
     pcm: bytes
     audio_ms: int
     words: str
+    spoken: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,16 @@ class Delivery:
 
     Attributes:
         parcels: Its messages in order.
-        generated_ms: When generationComplete leaves, from the first sound.
-        played_ms: When a listener who started with the first sound has heard it all.
+        generated_ms: When generationComplete leaves, from the first sound; None for never.
+        played_ms: When turnComplete leaves, which is when a listener who started with the first
+            sound has heard it all; None for never.
+        reason: turnCompleteReason; empty as long as nothing is wrong.
     """
 
     parcels: tuple[Parcel, ...]
-    generated_ms: int
-    played_ms: int
+    generated_ms: int | None
+    played_ms: int | None
+    reason: str = ""
 
 
 def plan(speech: Speech, family: Family, speed: float, rng: random.Random) -> Delivery:
@@ -60,12 +63,12 @@ def plan(speech: Speech, family: Family, speed: float, rng: random.Random) -> De
 
     Args:
         speech: The reply as spoken.
-        family: Message sizes.
+        family: Sizes and gaps of messages.
         speed: How many times faster than real time the sound leaves.
         rng: Decides sizes and gaps.
     """
     sizes = _sizes(speech.duration_ms, family, rng)
-    offsets = _offsets(sizes, speed, rng)
+    offsets = _offsets(sizes, family, speed, rng)
     parcels = []
     sent_ms = spoken = 0
     for n, (size_ms, offset_ms) in enumerate(zip(sizes, offsets, strict=True)):
@@ -73,19 +76,37 @@ def plan(speech: Speech, family: Family, speed: float, rng: random.Random) -> De
         start, end = _at(sent_ms), None if last else _at(sent_ms + size_ms)
         sent_ms += size_ms
         words = []
-        if n % _WORDS_EVERY == 0 or last or not family.bundled:
+        if n % _WORDS_EVERY == 0 or last or family.words is not Words.BUNDLED:
             lead_ms = sent_ms + _WORDS_LEAD_MS
             while spoken < len(speech.words) and (last or speech.words[spoken].start_ms < lead_ms):
-                words.append(speech.words[spoken].text)
+                words.append(speech.words[spoken])
                 spoken += 1
-        text = " ".join(words)
+        text = " ".join(word.text for word in words)
         if words and spoken > len(words):
             text = " " + text
-        parcels.append(Parcel(offset_ms, speech.pcm[start:end], size_ms, text))
-    generated_ms = (offsets[-1] if offsets else 0) + rng.randint(3, 30)
-    return Delivery(
-        tuple(parcels), generated_ms, max(generated_ms, speech.duration_ms + rng.randint(3, 9))
-    )
+        parcels.append(Parcel(offset_ms, speech.pcm[start:end], size_ms, text, tuple(words)))
+    generated_ms = (offsets[-1] if offsets else 0) + rng.randint(*family.generated_ms)
+    played_ms = speech.duration_ms + rng.randint(*family.played_ms)
+    return Delivery(tuple(parcels), generated_ms, max(generated_ms, played_ms))
+
+
+def in_parts(pcm: bytes, share: float, rng: random.Random) -> list[bytes]:
+    """The sound of a message as the parts that carry it: one, or in a share of messages two."""
+    if not share or rng.random() >= share:
+        return [pcm]
+    half = len(pcm) // 2 // BYTES_PER_SAMPLE * BYTES_PER_SAMPLE
+    return [piece for piece in (pcm[:half], pcm[half:]) if piece]
+
+
+def in_pieces(words: str, rng: random.Random) -> list[str]:
+    """A text in pieces of one or two words, spaces kept (2.5 in pydantic-ai's cassettes)."""
+    spaced = re.findall(r"\s*\S+", words)
+    pieces = []
+    while spaced:
+        count = rng.randint(1, 2)
+        pieces.append("".join(spaced[:count]))
+        spaced = spaced[count:]
+    return pieces
 
 
 def _at(ms: int) -> int:
@@ -106,10 +127,10 @@ def _sizes(total_ms: int, family: Family, rng: random.Random) -> list[int]:
     return sizes
 
 
-def _offsets(sizes: list[int], speed: float, rng: random.Random) -> list[int]:
+def _offsets(sizes: list[int], family: Family, speed: float, rng: random.Random) -> list[int]:
     """When each message leaves: the sound so far divided by the speed, gaps kept in their range."""
-    scale = REAL_SPEED / speed
-    least, most, jitter = _LEAST_GAP_MS * scale, _MOST_GAP_MS * scale, 15 * scale
+    scale = family.speed / speed
+    least, most, jitter = family.gap_ms[0] * scale, family.gap_ms[1] * scale, 15 * scale
     offsets = [0.0]
     sent_ms = 0
     for size_ms in sizes[1:]:

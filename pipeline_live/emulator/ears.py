@@ -6,11 +6,13 @@ cut or how fast it arrived. The thresholds are this file's own; a client's are n
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline_live.audio import Rechunker, samples_of
+from pipeline_live.emulator.hearing import CLEAN, Hearing
 from pipeline_live.emulator.messages import Setup
 from pipeline_live.vad import SpeechDetector, Window
 
@@ -19,10 +21,6 @@ from pipeline_live.vad import SpeechDetector, Window
 # three windows of 32 ms to notice either; these make up the rest.
 _PREFIX_MS = 96
 _SILENCE_MS = 1200
-_ENTER = 0.5
-_ENTER_LOW = 0.75
-_LEAVE = 0.35
-_LEAVE_LOW = 0.2
 
 
 class Detector(Protocol):
@@ -72,8 +70,8 @@ class Ears:
         *,
         prefix_ms: int = _PREFIX_MS,
         silence_ms: int = _SILENCE_MS,
-        enter: float = _ENTER,
-        leave: float = _LEAVE,
+        enter: float = CLEAN.enter[0],
+        leave: float = CLEAN.leave[0],
         detector: Callable[[int], Detector] = SpeechDetector,
     ) -> None:
         self._prefix_ms = prefix_ms
@@ -92,13 +90,32 @@ class Ears:
         self._speech_to_ms = 0
 
     @classmethod
-    def from_setup(cls, setup: Setup, detector: Callable[[int], Detector] = SpeechDetector) -> Ears:
-        """Ears with the settings of ``realtimeInputConfig.automaticActivityDetection``."""
+    def from_setup(
+        cls,
+        setup: Setup,
+        hearing: Hearing = CLEAN,
+        rng: random.Random | None = None,
+        detector: Callable[[int], Detector] = SpeechDetector,
+        *,
+        low: bool = False,
+    ) -> Ears:
+        """Ears with the settings of ``realtimeInputConfig.automaticActivityDetection``.
+
+        Args:
+            setup: The client's settings.
+            hearing: Thresholds, from which this session's are drawn.
+            rng: Draws them.
+            detector: Makes a detector for a sample rate.
+            low: Sensitivities are LOW where the client does not say.
+        """
+        rng = rng or random.Random(0)
+        start_low = low if setup.start_low is None else setup.start_low
+        end_low = low if setup.end_low is None else setup.end_low
         return cls(
             prefix_ms=_PREFIX_MS if setup.prefix_ms is None else setup.prefix_ms,
             silence_ms=_SILENCE_MS if setup.silence_ms is None else setup.silence_ms,
-            enter=_ENTER_LOW if setup.start_low else _ENTER,
-            leave=_LEAVE_LOW if setup.end_low else _LEAVE,
+            enter=rng.uniform(*(hearing.enter_low if start_low else hearing.enter)),
+            leave=rng.uniform(*(hearing.leave_low if end_low else hearing.leave)),
             detector=detector,
         )
 

@@ -7,6 +7,8 @@ from functools import partial
 
 from pipeline_live.audio import samples_of, samples_to_ms
 from pipeline_live.emulator.ears import Detector, Ears, Ending, Onset
+from pipeline_live.emulator.families import Family
+from pipeline_live.emulator.hearing import Hearing
 from pipeline_live.emulator.history import Session
 from pipeline_live.emulator.messages import (
     INVALID,
@@ -17,7 +19,6 @@ from pipeline_live.emulator.messages import (
     Refused,
     Setup,
     StreamEnd,
-    Video,
 )
 from pipeline_live.emulator.stage import Stage
 
@@ -25,8 +26,6 @@ from pipeline_live.emulator.stage import Stage
 # cassette test_audio_in_server_vad_turn: 5 s of it are judged 1.24 s after they arrived).
 _HEARING_SPEED = 4
 _HEARING_LAG_MOST_MS = 5000
-_START_LAG_MS = (10, 45)
-_END_LAG_MS = (5, 25)
 
 
 class Listener:
@@ -35,10 +34,12 @@ class Listener:
     Args:
         stage: Where to plan.
         setup: Automatic or manual detection, and its settings.
+        family: What holds where the client does not say.
+        hearing: How well it hears.
         session: Counts the sound received.
         starts: Called with the place in the sound, in ms, and the time, when a turn begins.
         ends: Called with the ending and the time when one ends.
-        delay_ms: Beginnings are noticed so much later.
+        is_busy: Whether the model speaks, or is about to.
         ready_ms: Nothing is heard before.
         detector: Makes a speech detector for a sample rate.
     """
@@ -47,11 +48,13 @@ class Listener:
         self,
         stage: Stage,
         setup: Setup,
+        family: Family,
+        hearing: Hearing,
         session: Session,
         *,
         starts: Callable[[int, int], None],
         ends: Callable[[Ending, int], None],
-        delay_ms: int,
+        is_busy: Callable[[], bool],
         ready_ms: int,
         detector: Callable[[int], Detector],
     ) -> None:
@@ -60,8 +63,12 @@ class Listener:
         self._session = session
         self._starts = starts
         self._ends = ends
-        self._delay_ms = delay_ms
-        self._ears = Ears.from_setup(setup, detector)
+        self._is_busy = is_busy
+        self._family = family
+        self._hearing = hearing
+        self._ears = Ears.from_setup(
+            setup, hearing, stage.rng, detector, low=family.low_sensitivity
+        )
         self._heard_ms = ready_ms
         self._noticed_ms = 0
         self._activity_ms: int | None = None
@@ -101,9 +108,7 @@ class Listener:
                 ending = Ending(self._ears.position_ms, self._activity_ms)
                 self._activity_ms = None
                 self._ends(ending, at_ms)
-            case Video():
-                self._session.pictures += 1
-            case StreamEnd() if not self._manual:
+            case StreamEnd() if not self._manual and self._family.stream_end:
                 cut_off = self._ears.flush()
                 if cut_off is not None:
                     self._notice(cut_off, at_ms)
@@ -123,11 +128,15 @@ class Listener:
 
     def _notice(self, event: Onset | Ending, at_ms: int) -> None:
         """Pass on what the ears decided; the news take a moment, and keep their order."""
+        hearing = self._hearing
         if isinstance(event, Onset):
-            self._noticed_ms = at_ms + self._stage.wait(_START_LAG_MS) + self._delay_ms
+            lag_ms = self._stage.wait(hearing.start_lag_ms) + hearing.delay_ms
+            if self._is_busy():
+                lag_ms += hearing.late(self._stage.rng)
+            self._noticed_ms = at_ms + lag_ms
             self._stage.plan(self._noticed_ms, partial(self._starts, event.position_ms))
         else:
-            self._noticed_ms = max(at_ms + self._stage.wait(_END_LAG_MS), self._noticed_ms)
+            self._noticed_ms = max(at_ms + self._stage.wait(hearing.end_lag_ms), self._noticed_ms)
             self._stage.plan(self._noticed_ms, partial(self._ends, event))
 
 

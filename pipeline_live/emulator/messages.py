@@ -29,8 +29,22 @@ class Refused(PipelineLiveError):
 
     def __init__(self, code: int, reason: str) -> None:
         self.code = code
-        self.reason = reason.encode()[:_REASON_BYTES].decode(errors="ignore")
+        whole = reason.encode(errors="replace")
+        self.reason = whole[:_REASON_BYTES].decode(errors="ignore")
         super().__init__(f"{code}: {self.reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """contextWindowCompression.
+
+    Attributes:
+        trigger_tokens: Context from which it is shortened; None for the service's own choice.
+        target_tokens: What is left then; None for half of the trigger.
+    """
+
+    trigger_tokens: int | None = None
+    target_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +57,23 @@ class Setup:
         modalities: Response modalities, upper case; empty when not given.
         instruction: Text of the system instruction.
         manual: The client marks activities itself; automatic detection is off.
-        start_low: Start of speech at LOW sensitivity.
-        end_low: End of speech at LOW sensitivity.
+        start_low: Start of speech at LOW sensitivity; None for the service's own choice.
+        end_low: The same for the end of speech.
         prefix_ms: Speech needed before a start is committed, or None.
         silence_ms: Silence needed before an end is committed, or None.
         interrupts: Activity cuts a reply.
+        coverage: turnCoverage as sent, upper case, or empty.
         input_words: The user's words are sent.
         output_words: The model's words are sent.
         resumption: sessionResumption was given.
+        transparent: Updates tell which message of the client was the last one consumed.
         handle: Session to resume, or empty.
+        compression: contextWindowCompression, or None.
         thinking_level: As sent, upper case, or empty.
+        thinking_budget: As sent, or None.
         proactive: proactivity.proactiveAudio, or None.
-        affective: enableAffectiveDialog is on.
+        affective: enableAffectiveDialog, or None.
+        vad_signals: explicitVadSignal is on.
         blocking: Declared tools and whether they are BLOCKING; None where it is not said.
         raw: The whole setup object.
     """
@@ -64,18 +83,23 @@ class Setup:
     modalities: tuple[str, ...] = ()
     instruction: str = ""
     manual: bool = False
-    start_low: bool = False
-    end_low: bool = False
+    start_low: bool | None = None
+    end_low: bool | None = None
     prefix_ms: int | None = None
     silence_ms: int | None = None
     interrupts: bool = True
+    coverage: str = ""
     input_words: bool = False
     output_words: bool = False
     resumption: bool = False
+    transparent: bool = False
     handle: str = ""
+    compression: Compression | None = None
     thinking_level: str = ""
+    thinking_budget: int | None = None
     proactive: bool | None = None
-    affective: bool = False
+    affective: bool | None = None
+    vad_signals: bool = False
     blocking: Mapping[str, bool | None] = field(default_factory=dict)
     raw: Json = field(default_factory=dict)
 
@@ -142,12 +166,14 @@ class ToolResult:
         name: The function.
         response: Its result.
         scheduling: INTERRUPT, WHEN_IDLE, SILENT, or empty.
+        will_continue: More results of this call follow.
     """
 
     id: str
     name: str
     response: Json
     scheduling: str = ""
+    will_continue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +185,15 @@ class ToolResponse:
 
 @dataclass(frozen=True, slots=True)
 class ContextUpdate:
-    """contextUpdate: a new instruction for the rest of the session, or None."""
+    """contextUpdate: what holds from now on.
+
+    Attributes:
+        instruction: Text of a new system instruction, or None.
+        blocking: Tools declared anew, as in ``Setup``, or None.
+    """
 
     instruction: str | None
+    blocking: Mapping[str, bool | None] | None = None
 
 
 Message = (

@@ -12,12 +12,14 @@ from collections.abc import Callable
 from functools import partial
 
 from pipeline_live.emulator import frames
+from pipeline_live.emulator.delivery import in_pieces
 from pipeline_live.emulator.ears import Detector, Ending
 from pipeline_live.emulator.families import Family
 from pipeline_live.emulator.history import Session
 from pipeline_live.emulator.listener import Listener
 from pipeline_live.emulator.messages import (
     INVALID,
+    POLICY,
     Content,
     ContextUpdate,
     Message,
@@ -25,16 +27,17 @@ from pipeline_live.emulator.messages import (
     Setup,
     Text,
     ToolResponse,
+    Video,
 )
+from pipeline_live.emulator.resumption import Resumption
 from pipeline_live.emulator.script import Script
-from pipeline_live.emulator.speaker import CONTENT_REPLY_MS, Speaker
+from pipeline_live.emulator.speaker import Speaker
 from pipeline_live.emulator.stage import Options, Send, Speak, Stage
 from pipeline_live.emulator.voice import Speech
 from pipeline_live.vad import SpeechDetector
 
-_SETUP_JITTER_MS = (0, 10)
-# clientContent while a reply is running: it is cut (live-commit-guard: 8 of 12 runs).
-_CONTENT_CUTS_MS = (12, 78)
+# voiceActivity comes with an empty serverContent now and then (PYD); how often is ours.
+_CONTENT_SHARE = 0.2
 
 
 class Mind:
@@ -70,15 +73,25 @@ class Mind:
         self._options = options
         self._script = script or Script()
         self._stage = Stage(rng or random.Random(0))
-        self._ready_ms = at_ms + family.setup_ms + self._stage.wait(_SETUP_JITTER_MS)
-        self._speaker = Speaker(self._stage, setup, family, session, options, at_ms)
+        self._coverage = setup.coverage
+        if not setup.coverage or setup.coverage.endswith("UNSPECIFIED"):
+            self._coverage = family.coverage
+        self._received_ms = 0
+        self._ready_ms = at_ms + self._stage.wait(family.setup_ms)
+        self._resumption = Resumption(self._stage, setup, family, session)
+        self._speaker = Speaker(
+            self._stage, setup, family, session, options, self._resumption, at_ms
+        )
+        self._speaker.has_spoken = any(entry.role == "model" for entry in session.history)
         self._listener = Listener(
             self._stage,
             setup,
+            family,
+            options.hearing,
             session,
             starts=self._user_starts,
             ends=self._user_ends,
-            delay_ms=options.interrupt_delay_ms,
+            is_busy=lambda: self._speaker.is_busy,
             ready_ms=self._ready_ms,
             detector=detector,
         )
@@ -120,11 +133,14 @@ class Mind:
             Refused: The service would close the connection for it.
         """
         at_ms = max(at_ms, self._ready_ms)
+        self._resumption.consumed += 1
         match message:
             case Setup():
                 raise Refused(INVALID, "setup must be the first message and only the first.")
             case ContextUpdate():
-                self._speaker.meter.read(message.instruction or "")
+                self._stage.plan(at_ms, partial(self._take_update, message))
+            case Video():
+                self._stage.plan(at_ms, self._see)
             case Content():
                 self._stage.plan(at_ms, partial(self._take_content, message))
             case ToolResponse():
@@ -149,20 +165,40 @@ class Mind:
     # --- what happens ------------------------------------------------------------------------
 
     def _open(self, at_ms: int) -> None:
-        session_id = self.session.id if self._options.vertex else ""
-        self._stage.send(frames.setup_complete(session_id), at_ms)
-        if self._family.resumption_unasked or self._setup.resumption:
-            update = partial(self._stage.send, frames.resumption_update(self.session.handle))
-            self._stage.plan(at_ms + self._family.resumption_ms, update)
+        family = self._family
+        self._stage.send(frames.setup_complete(self.session.id if family.vertex else ""), at_ms)
+        self._resumption.open(at_ms)
+        self._stage.plan(at_ms + family.connection_ms - family.go_away_ms, self._warn)
+        self._stage.plan(at_ms + family.connection_ms, self._expire)
+
+    def _warn(self, at_ms: int) -> None:
+        self._stage.send(frames.go_away(self._family.go_away_ms), at_ms)
+
+    def _expire(self, at_ms: int) -> None:
+        """The client did not leave (code and words: pollen-robotics' conversation app, #357)."""
+        raise Refused(
+            POLICY,
+            "Connection aborted because the client failed to close the connection after receiving "
+            "a GoAway signal once the session duration expired",
+        )
 
     def _user_starts(self, position_ms: int, at_ms: int) -> None:
-        if self._speaker.floor_taken or (self._options.deaf and self._speaker.is_busy):
+        speaker = self._speaker
+        if speaker.floor_taken:
             return
-        self._speaker.floor_taken = True
-        if self._family.voice_activity:
-            self._stage.send(frames.voice_activity("ACTIVITY_START", position_ms), at_ms)
+        if speaker.is_busy and self._stage.chance(self._options.hearing.miss_rate):
+            return
+        speaker.floor_taken = True
+        if self._setup.vad_signals:
+            self._stage.send(frames.vad_signal("SOS"), at_ms)
+        self._tell_activity("ACTIVITY_START", position_ms, at_ms)
         if self._setup.interrupts:
-            self._speaker.interrupt(at_ms)
+            speaker.interrupt(at_ms)
+
+    def _tell_activity(self, kind: str, position_ms: int, at_ms: int) -> None:
+        if self._family.voice_activity:
+            content = self._stage.chance(_CONTENT_SHARE)
+            self._stage.send(frames.voice_activity(kind, position_ms, content=content), at_ms)
 
     def _user_ends(self, ending: Ending, at_ms: int) -> None:
         if not self._speaker.floor_taken:
@@ -171,15 +207,23 @@ class Mind:
         heard = self._next_heard(ending)
         # What an activity without any sound in it does is not known; here it is no turn.
         if ending.speech_ms and self._setup.input_words:
-            self._stage.send(frames.input_words(heard), at_ms)
-        if self._family.voice_activity:
-            self._stage.send(frames.voice_activity("ACTIVITY_END", ending.position_ms), at_ms)
+            for piece in in_pieces(heard, self._stage.rng) if self._family.fragments else [heard]:
+                self._stage.send(frames.input_words(piece), at_ms)
+        if self._setup.vad_signals:
+            self._stage.send(frames.vad_signal("EOS"), at_ms)
+        self._tell_activity("ACTIVITY_END", ending.position_ms, at_ms)
         if not ending.speech_ms:
             self._speaker.catch_up(at_ms)
             return
-        self._speaker.meter.listen(ending.speech_ms)
+        self._count_sound(ending.speech_ms)
         self._speaker.remember("user", heard, at_ms)
         self._answer(at_ms)
+
+    def _count_sound(self, speech_ms: int) -> None:
+        """Take the user's sound into the context: the speech, or all that came since last time."""
+        received_ms, self._received_ms = self._received_ms, self.session.audio_in_ms
+        everything = self._coverage == "TURN_INCLUDES_ALL_INPUT"
+        self._speaker.meter.listen(self._received_ms - received_ms if everything else speech_ms)
 
     def _next_heard(self, ending: Ending) -> str:
         heard = self._script.reply(self.session.user_turns).heard
@@ -199,13 +243,18 @@ class Mind:
         self._answer(at_ms)
 
     def _take_content(self, message: Content, at_ms: int) -> None:
+        bare = message.complete and not message.turns
+        if (self._speaker.has_spoken and not self._family.content_later) or (
+            bare and self._speaker.was_cut and not self._family.bare_content
+        ):
+            raise Refused(INVALID, "Request contains an invalid argument.")
         for role, text in message.turns:
             self._speaker.remember(role, text, at_ms)
             self._speaker.meter.read(text)
-        reply_ms = at_ms + self._stage.wait(CONTENT_REPLY_MS)
+        reply_ms = at_ms + self._stage.wait(self._family.content_reply_ms)
         taken = partial(self._content_taken, message.complete, reply_ms)
         if self._speaker.is_busy:
-            self._stage.plan(at_ms + self._stage.wait(_CONTENT_CUTS_MS), taken)
+            self._stage.plan(at_ms + self._stage.wait(self._family.content_cut_ms), taken)
         else:
             taken(at_ms)
 
@@ -214,6 +263,16 @@ class Mind:
         if complete:
             greet = self.session.user_turns == 0
             self._answer(at_ms, reply_ms - at_ms, greet=greet)
+
+    def _take_update(self, message: ContextUpdate, at_ms: int) -> None:
+        self._speaker.meter.read(message.instruction or "")
+        if message.blocking is not None:
+            self._speaker.blocking = message.blocking
+
+    def _see(self, at_ms: int) -> None:
+        self.session.pictures += 1
+        if self._speaker.floor_taken or self._coverage != "TURN_INCLUDES_ONLY_ACTIVITY":
+            self._speaker.meter.look()
 
     def _answer(self, at_ms: int, delay_ms: int | None = None, *, greet: bool = False) -> None:
         reply = self._script.reply(self.session.user_turns, greet=greet)

@@ -12,6 +12,19 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
+class ToolUse:
+    """A function that the model calls.
+
+    Attributes:
+        name: Its name.
+        args: Its arguments.
+    """
+
+    name: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """The answer to one user turn.
 
@@ -20,17 +33,28 @@ class Reply:
         delay_ms: From the end of the user's turn to the first audio; None for the model's own.
         heard: What the model understood, sent as inputTranscription; None for a neutral
             placeholder such as "(1.8 s of speech)".
-        tool: Name of a function to call first.
-        args: Its arguments.
+        tool: Name of a function to call first, or several calls that go out in one message.
+        args: Arguments of a function that was given by its name.
+        voice: One of ``VOICES``; None for the session's.
+        speed: How many times faster than usual it is spoken.
         grounding: What Google Search is said to have found, as ``groundingMetadata`` has it.
     """
 
     text: str
     delay_ms: int | None = None
     heard: str | None = None
-    tool: str | None = None
+    tool: str | Sequence[ToolUse] | None = None
     args: Mapping[str, Any] = field(default_factory=dict)
+    voice: str | None = None
+    speed: float = 1.0
     grounding: Mapping[str, Any] | None = None
+
+    @property
+    def calls(self) -> tuple[ToolUse, ...]:
+        """The functions that are called first."""
+        if self.tool is None:
+            return ()
+        return (ToolUse(self.tool, self.args),) if isinstance(self.tool, str) else (*self.tool,)
 
 
 GREETING = "Hello! I am glad you called. What can I do for you today?"

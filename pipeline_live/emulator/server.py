@@ -13,6 +13,7 @@ import ssl
 import tempfile
 import threading
 import urllib.parse
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
@@ -24,13 +25,14 @@ from websockets.http11 import Request, Response
 
 from pipeline_live.emulator.certificate import server_context, write_certificate
 from pipeline_live.emulator.connection import Connection, now_ms
-from pipeline_live.emulator.delivery import REAL_SPEED
-from pipeline_live.emulator.families import admit
+from pipeline_live.emulator.families import Family, adjusted, admit
+from pipeline_live.emulator.hearing import hearing_named
 from pipeline_live.emulator.history import Session
 from pipeline_live.emulator.messages import INTERNAL, INVALID, POLICY, Refused, Setup
 from pipeline_live.emulator.mind import Mind
 from pipeline_live.emulator.recording import Recording, Scrubber, SessionRecording
 from pipeline_live.emulator.script import Script
+from pipeline_live.emulator.speaker import uuid_of
 from pipeline_live.emulator.stage import Options
 from pipeline_live.emulator.voice import synthesize, voice_for
 from pipeline_live.emulator.wire import read_message
@@ -64,14 +66,18 @@ class Emulator:
 
     Args:
         script: What the model says; None for made-up replies.
-        model_speed: How many times faster than real time it sends speech; 4.3 is measured on
-            gemini-3.8-live.
+        model_speed: How many times faster than real time it sends speech; None for the family's
+            own, 4.3.
         seed: Decides every interval that varies. Connection n always meets the same ones.
         key: The only API key that is accepted; None for any.
         port: TCP port, 0 for a free one.
         host: A loopback address.
         interrupt_delay_ms: The model notices a user's voice so much later.
         deaf: The model never notices a voice that sets in while it speaks.
+        hearing: How well it notices users: "clean" as in recorded sessions, or "phone" as in calls,
+            with lags, misses and phantoms.
+        profile: Facts of the model's family that are to be different, by the names of ``Family``,
+            for example ``{"cancels_calls": True}``.
         log: File to write every message to, with its time: sound elided, secrets masked, words
             kept. It is replaced on entry.
 
@@ -90,31 +96,37 @@ class Emulator:
         self,
         script: Script | None = None,
         *,
-        model_speed: float = REAL_SPEED,
+        model_speed: float | None = None,
         seed: int = 0,
         key: str | None = None,
         port: int = 0,
         host: str = "127.0.0.1",
         interrupt_delay_ms: int = 0,
         deaf: bool = False,
+        hearing: str = "clean",
+        profile: Mapping[str, Any] | None = None,
         log: Path | None = None,
     ) -> None:
         if host not in _LOOPBACK:
             raise UsageError(f"cannot serve on {host}: the emulator is for loopback; use 127.0.0.1")
         if not 0 <= port <= 65535:
             raise UsageError(f"port {port} does not exist; choose 1 to 65535, or 0 for a free one")
-        if model_speed <= 0:
+        if model_speed is not None and model_speed <= 0:
             raise UsageError(f"model speed {model_speed} is not above 0; 4.3 is the real one")
         self.script = script or Script()
         self.host = host
         self.port = port
         self.ca_file = ""
         self.sessions: list[Session] = []
-        self._options = Options(speed=model_speed, interrupt_delay_ms=interrupt_delay_ms, deaf=deaf)
+        ears = hearing_named(hearing)
+        ears = dataclasses.replace(
+            ears, delay_ms=interrupt_delay_ms, miss_rate=1.0 if deaf else ears.miss_rate
+        )
+        self._options = Options(speed=model_speed, hearing=ears)
         self._seed = seed
         self._key = key
         self._connections = 0
-        self._handles: dict[str, Session] = {}
+        self._profile = profile or {}
         self._log_path = log
         self._log: Recording | None = None
         self._folder: Path | None = None
@@ -242,6 +254,7 @@ class Emulator:
             pass
         finally:
             session.open = False
+            session.closed_ms = now_ms()
             session.close_code = websocket.protocol.close_code
             session.close_reason = websocket.protocol.close_reason or ""
             if log is not None:
@@ -271,13 +284,19 @@ class Emulator:
         setup = read_message(first, vertex=vertex)
         if not isinstance(setup, Setup):
             raise Refused(INVALID, "setup must be the first message and only the first.")
-        family = admit(setup, _version(path))
-        self._register(session, setup, rng)
-        session.family = family.name
+        family = adjusted(admit(setup, _version(path), vertex=vertex), self._profile)
+        self._register(session, setup, family, rng)
         self._rehearse(session.voice)
-        options = dataclasses.replace(self._options, vertex=vertex)
-        mind = Mind(setup, family, session, now_ms(), script=self.script, options=options, rng=rng)
-        await Connection(websocket, mind, vertex=vertex, log=log).run()
+        mind = Mind(
+            setup,
+            family,
+            session,
+            now_ms(),
+            script=self.script,
+            options=self._options,
+            rng=random.Random(rng.random()),
+        )
+        await Connection(websocket, mind, family, rng, log).run()
 
     def _check_key(self, request: Request, query: str) -> None:
         fields = urllib.parse.parse_qs(query)
@@ -297,25 +316,30 @@ class Emulator:
         if self._key is not None and given != self._key:
             raise Refused(INVALID, "API key not valid. Please pass a valid API key.")
 
-    def _register(self, session: Session, setup: Setup, rng: random.Random) -> None:
-        """Fill in the session's record, with what an earlier session of this handle knew."""
+    def _register(self, session: Session, setup: Setup, family: Family, rng: random.Random) -> None:
+        """Fill in the session's record, with what was known when its handle was issued."""
         if setup.handle:
-            earlier = self._handles.get(setup.handle)
-            if earlier is None:
-                raise Refused(POLICY, "BidiGenerateContent session not found")
-            if earlier.open:
-                raise Refused(INTERNAL, "Internal error encountered.")
-            session.history = list(earlier.history)
-            session.user_turns = earlier.user_turns
-        session.id = f"{rng.getrandbits(64):016x}"
-        session.handle = f"{rng.getrandbits(128):032x}"
+            self._resume(session, setup, family)
+        session.id = uuid_of(rng.getrandbits(128))
         session.model = setup.model
+        session.family = family.name
         session.voice = voice_for(setup.voice)
         session.setup = setup.raw
-        self._handles[session.handle] = session
         self.sessions.append(session)
-        if len(self.sessions) > _SESSIONS_KEPT:
-            self._handles.pop(self.sessions.pop(0).handle, None)
+        del self.sessions[:-_SESSIONS_KEPT]
+
+    def _resume(self, session: Session, setup: Setup, family: Family) -> None:
+        earlier = next((one for one in self.sessions if setup.handle in one.memories), None)
+        if earlier is None or (
+            earlier.closed_ms is not None and now_ms() > earlier.closed_ms + family.handle_ms
+        ):
+            raise Refused(POLICY, "BidiGenerateContent session not found")
+        if earlier.open:
+            raise Refused(INTERNAL, "Internal error encountered.")
+        # All of the setup but the model may change (Google's page on sessions).
+        if earlier.model != setup.model:
+            raise Refused(INVALID, "Request contains an invalid argument.")
+        session.recall(earlier.memories[setup.handle])
 
     def _rehearse(self, voice: str) -> None:
         """Have the first replies spoken ahead, so that they are ready when they are due."""

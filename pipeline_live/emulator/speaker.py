@@ -1,33 +1,27 @@
 """The model's replies: asked for, spoken, sent, cut, held back for a tool, or put off.
 
-What is sent, in which order and at which intervals follows gemini-3.8-live in public recordings:
-STOP is frontier-on-cloud/gemini-live-stop-test, GUARD the same author's live-commit-guard.
+What is sent, in which order and at which intervals follows public recordings; ``families`` names
+them beside each figure.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from pipeline_live.emulator import frames
-from pipeline_live.emulator.delivery import Parcel, plan
-from pipeline_live.emulator.families import Family
-from pipeline_live.emulator.history import Entry, Meter, Session
+from pipeline_live.emulator.delivery import Delivery, Parcel, in_parts, in_pieces, plan
+from pipeline_live.emulator.families import Family, Tools, Words
+from pipeline_live.emulator.history import Entry, Meter, Session, audio_tokens, text_tokens
 from pipeline_live.emulator.messages import Setup, ToolResult
+from pipeline_live.emulator.resumption import Resumption
 from pipeline_live.emulator.script import Reply
 from pipeline_live.emulator.stage import Options, Stage
 from pipeline_live.emulator.voice import Speech
 
-# From the end of a turn to the first sound (STOP: 147-205 ms for simple answers, up to 868).
-_THINK_MS = (150, 870, 260)
-# The same after clientContent (GUARD), and taken for tool responses too.
-CONTENT_REPLY_MS = (500, 1125)
-# turnComplete after interrupted (STOP: 4 ms and 36 ms).
-_CUT_TO_COMPLETE_MS = (4, 36)
-# A tool is called at once (STOP run 1) or a little later (GUARD: 18-441 ms after the transcript).
-_TOOL_MS = (0, 400)
+_THOUGHT = "**Answering**\n\nI will say it in plain words.\n"
 _MOST_OWED = 4
 _MOST_CALLS = 32
 
@@ -42,8 +36,20 @@ class _Running:
     due: bool = False
     sent_ms: int = 0
     entry: Entry | None = None
-    call_id: str = ""
+    tokens: frames.Tokens = frames.Tokens()
+    thoughts: int = 0
+    generated: bool = False
+    reason: str = ""
     over: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Calls:
+    """The calls of one toolCall message, until the last of their results has come."""
+
+    reply: Reply
+    holds: _Running | None = None
+    open: set[str] = field(default_factory=set)
 
 
 class Speaker:
@@ -54,12 +60,17 @@ class Speaker:
         setup: What the client wants to get.
         family: How it is framed.
         session: Record to write into; its ``voice`` speaks.
-        options: Speed and dialect.
+        options: Speed.
+        resumption: Told when the model generates and when it has.
         origin_ms: When the connection began.
 
     Attributes:
         meter: What the context holds.
         floor_taken: The user is speaking; replies that were put off wait.
+        blocking: Declared tools and whether they block; None where that is not said.
+        completed_ms: When the last reply was over; None before the first.
+        was_cut: The last reply was interrupted.
+        has_spoken: The model has had a turn on this connection.
     """
 
     def __init__(
@@ -69,20 +80,26 @@ class Speaker:
         family: Family,
         session: Session,
         options: Options,
+        resumption: Resumption,
         origin_ms: int,
     ) -> None:
-        self.meter = Meter()
+        self.meter = Meter(setup.compression)
         self.floor_taken = False
+        self.blocking = setup.blocking
+        self.completed_ms: int | None = None
+        self.was_cut = False
+        self.has_spoken = False
         self._stage = stage
         self._setup = setup
         self._family = family
         self._session = session
-        self._options = options
+        self._speed = options.speed or family.speed
+        self._resumption = resumption
         self._origin_ms = origin_ms
         self._tickets = itertools.count(1)
         self._running: _Running | None = None
         self._owed: deque[Reply] = deque(maxlen=_MOST_OWED)
-        self._calls: dict[str, Reply | _Running] = {}
+        self._calls: dict[str, _Calls] = {}
         self._free_ms = 0
 
     @property
@@ -110,8 +127,16 @@ class Speaker:
         if self._running is not None:
             self._owed.append(reply)
             return
-        delay_ms = self._think_ms() if delay_ms is None else delay_ms
-        self._begin(reply, delay_ms if reply.delay_ms is None else reply.delay_ms, at_ms)
+        if reply.delay_ms is not None:
+            delay_ms = reply.delay_ms
+        running = self._running = _Running(reply, next(self._tickets))
+        self._session.replies += 1
+        if not reply.calls:
+            self._prepare(running, self._think_ms() if delay_ms is None else delay_ms, at_ms)
+            return
+        call_ms = self._stage.wait(self._family.call_ms) if delay_ms is None else delay_ms
+        call_ms = max(at_ms + call_ms, self._free_ms)
+        self._stage.plan(call_ms, partial(self._call, running), running)
 
     def catch_up(self, at_ms: int) -> None:
         """Give a reply that was put off, if nobody speaks."""
@@ -134,40 +159,37 @@ class Speaker:
             return
         running.over = True
         self._running = None
-        self._calls.pop(running.call_id, None)
+        self.was_cut = True
         self._session.interruptions += 1
         self._stage.send(frames.interrupted(), at_ms)
+        self._drop_calls(running, at_ms)
         if running.entry is not None:
             running.entry.cut = True
-        complete = self._turn_complete(running)
-        self._free_ms = at_ms + self._stage.wait(_CUT_TO_COMPLETE_MS)
-        self._stage.plan(self._free_ms, partial(self._stage.send, complete))
+        complete = partial(self._complete, running, generated=running.generated)
+        self._free_ms = at_ms + self._stage.wait(self._family.cut_ms)
+        self._stage.plan(self._free_ms, complete)
 
     def _think_ms(self) -> int:
-        least, most, usual = _THINK_MS
+        least, most, usual = self._family.think_ms
         return round(self._stage.rng.triangular(least, most, usual))
-
-    def _begin(self, reply: Reply, delay_ms: int, at_ms: int) -> None:
-        running = self._running = _Running(reply, next(self._tickets))
-        self._session.replies += 1
-        if reply.tool is None:
-            self._prepare(running, delay_ms, at_ms)
-            return
-        call_ms = at_ms + (self._stage.wait(_TOOL_MS) if reply.delay_ms is None else delay_ms)
-        self._stage.plan(max(call_ms, self._free_ms), partial(self._call, running), running)
 
     def _prepare(self, running: _Running, delay_ms: int, at_ms: int) -> None:
         """Have the text spoken, and begin to send it after the delay."""
         first_ms = max(at_ms + delay_ms, self._free_ms)
-        if running.reply.text:
-            self._stage.speak(running.ticket, running.reply.text, self._session.voice)
+        reply = running.reply
+        if reply.text:
+            voice = reply.voice or self._session.voice
+            self._stage.speak(running.ticket, reply.text, voice, reply.speed)
         else:
             running.speech = Speech(b"", ())
-        if self._family.noise:
-            noise_ms = (at_ms + first_ms) // 2
-            for noise in (frames.empty(), frames.empty_content()):
-                self._stage.plan(noise_ms, partial(self._stage.send, noise), running)
+        self._stage.plan((at_ms + first_ms) // 2, partial(self._announce, running), running)
         self._stage.plan(first_ms, partial(self._sound, running), running)
+
+    def _announce(self, running: _Running, at_ms: int) -> None:
+        self._resumption.suspend(at_ms)
+        if self._family.noise:
+            self._stage.send(frames.empty(), at_ms)
+            self._stage.send(frames.empty_content(), at_ms)
 
     def _sound(self, running: _Running, at_ms: int) -> None:
         running.due = True
@@ -176,91 +198,212 @@ class Speaker:
 
     def _deliver(self, running: _Running, at_ms: int) -> None:
         assert running.speech is not None
-        delivery = plan(running.speech, self._family, self._options.speed, self._stage.rng)
+        delivery = plan(running.speech, self._family, self._speed, self._stage.rng)
+        self.has_spoken = True
+        self.was_cut = False
+        running.reason = delivery.reason
         running.entry = self.remember("model", "", at_ms)
-        if self._family.thoughts and delivery.parcels:
-            thought = frames.thought("**Answering**\n\nI will say it in plain words.\n")
-            self._stage.send(thought, at_ms)
+        if delivery.parcels:
+            running.entry.first_audio_ms = at_ms - self._origin_ms
+            self._think_aloud(running, at_ms)
+            if self._family.words is Words.FIRST:
+                self._send_words_first(running, delivery, at_ms)
         for parcel in delivery.parcels:
             send = partial(self._send_parcel, running, parcel)
             self._stage.plan(at_ms + parcel.offset_ms, send, running)
-        if running.reply.grounding is not None:
-            found = partial(self._stage.send, frames.grounding(dict(running.reply.grounding)))
-            self._stage.plan(at_ms + delivery.generated_ms, found, running)
-        generated = partial(self._stage.send, frames.generation_complete())
-        self._stage.plan(at_ms + delivery.generated_ms, generated, running)
-        self._stage.plan(at_ms + delivery.played_ms, partial(self._finish, running), running)
+        if delivery.generated_ms is not None:
+            generated = partial(self._generated, running)
+            self._stage.plan(at_ms + delivery.generated_ms, generated, running)
+        if delivery.played_ms is not None:
+            self._stage.plan(at_ms + delivery.played_ms, partial(self._finish, running), running)
+
+    def _think_aloud(self, running: _Running, at_ms: int) -> None:
+        if self._family.thoughts and self._setup.thinking_budget != 0:
+            running.thoughts = text_tokens(_THOUGHT)
+            self._stage.send(frames.thought(_THOUGHT), at_ms)
+
+    def _send_words_first(self, running: _Running, delivery: Delivery, at_ms: int) -> None:
+        """The whole transcript, before any sound (vertex-2.5)."""
+        assert running.entry is not None
+        spoken = [word for parcel in delivery.parcels for word in parcel.spoken]
+        running.entry.text = " ".join(word.text for word in spoken)
+        running.entry.words = tuple(spoken)
+        if not self._setup.output_words:
+            return
+        first, _, rest = running.entry.text.partition(" ")
+        self._stage.send(frames.output_words(), at_ms)
+        for text in (first, " " + rest if rest else ""):
+            if text:
+                self._stage.send(frames.output_words(text), at_ms)
+        self._stage.send(frames.output_words(finished=True), at_ms)
 
     def _send_parcel(self, running: _Running, parcel: Parcel, at_ms: int) -> None:
+        family = self._family
         words = parcel.words if self._setup.output_words else ""
-        if words and not self._family.bundled:
-            self._stage.send(frames.output_words(words), at_ms)
-            words = ""
-        if self._family.noise:
+        if family.words is Words.APART:
+            for piece in in_pieces(words, self._stage.rng):
+                self._stage.send(frames.output_words(piece), at_ms)
+        if family.noise:
             self._stage.send(frames.empty(), at_ms)
-        self._stage.send(frames.audio(parcel.pcm, words, vertex=self._options.vertex), at_ms)
+        bundled = words if family.words is Words.BUNDLED else ""
+        parts = in_parts(parcel.pcm, family.parts_share, self._stage.rng)
+        self._stage.send(frames.audio(parts, bundled, vertex=family.vertex), at_ms)
         running.sent_ms += parcel.audio_ms
         self._session.audio_out_ms += parcel.audio_ms
         if running.entry is not None:
-            running.entry.text += parcel.words
+            running.entry.audio_ms += parcel.audio_ms
+            if family.words is not Words.FIRST:
+                running.entry.text += parcel.words
+                running.entry.words += parcel.spoken
+
+    def _generated(self, running: _Running, at_ms: int) -> None:
+        running.generated = True
+        if running.reply.grounding is not None:
+            self._stage.send(frames.grounding(dict(running.reply.grounding)), at_ms)
+        self._stage.send(frames.generation_complete(), at_ms)
+        if not self._calls:
+            self._resumption.offer(at_ms)
 
     def _finish(self, running: _Running, at_ms: int) -> None:
         running.over = True
         self._running = None
-        self._stage.send(self._turn_complete(running), at_ms)
+        self._complete(running, at_ms)
         self.catch_up(at_ms)
 
-    def _turn_complete(self, running: _Running) -> frames.Frame:
+    def _complete(
+        self, running: _Running, at_ms: int, *, generated: bool = True, idle: bool = True
+    ) -> None:
         """The end of a reply, billed; its words and its sound belong to the context from now on."""
-        usage = self.meter.bill(running.sent_ms, vertex=self._options.vertex)
-        if running.entry is not None:
-            self.meter.read(running.entry.text)
-        return frames.turn_complete(usage, idle_status=self._family.idle_status)
+        family = self._family
+        words = running.entry.text if running.entry is not None else ""
+        tokens = frames.Tokens(running.tokens.text, audio_tokens(running.sent_ms))
+        if family.vertex:
+            tokens = replace(tokens, text=tokens.text + text_tokens(words))
+        else:
+            self.meter.read(words)
+        usage = self.meter.bill(tokens, running.thoughts, vertex=family.vertex)
+        self.completed_ms = at_ms
+        if not generated:
+            self._resumption.offer(at_ms)
+        status = ("IDLE" if idle else "IN_PROGRESS") if family.idle_status else ""
+        complete = frames.turn_complete(
+            usage, status=status, reason=running.reason, grounding=family.grounding
+        )
+        self._stage.send(complete, at_ms)
 
     # --- tools -------------------------------------------------------------------------------
 
     def _call(self, running: _Running, at_ms: int) -> None:
-        """Call the reply's tool; a call that does not block ends the turn with it (STOP run 1)."""
-        reply = running.reply
-        assert reply.tool is not None
-        prefix = "function-call-" if self._family.thoughts else "call_"
-        call_id = f"{prefix}{self._stage.rng.randrange(10**6, 10**7)}"
-        self._session.tool_calls += 1
-        self.remember("tool", f"call {reply.tool}", at_ms)
-        self._stage.send(frames.tool_call(call_id, reply.tool, dict(reply.args)), at_ms)
-        if len(self._calls) >= _MOST_CALLS:
+        """Call the reply's tools; calls that do not block end the turn with them (STOP run 1)."""
+        family = self._family
+        self.has_spoken = True
+        self.was_cut = False
+        calls = _Calls(running.reply)
+        wanted = []
+        for tool in running.reply.calls:
+            call_id = self._call_id()
+            self._session.tool_calls += 1
+            self.remember("tool", f"call {tool.name}", at_ms)
+            wanted.append((call_id, tool.name, dict(tool.args)))
+            calls.open.add(call_id)
+            self._calls[call_id] = calls
+        running.tokens = frames.Tokens(text=text_tokens(str(wanted)))
+        while len(self._calls) > _MOST_CALLS:
             del self._calls[next(iter(self._calls))]
-        declared = self._setup.blocking.get(reply.tool)
-        if self._family.blocking_tools if declared is None else declared:
-            running.call_id = call_id
-            self._calls[call_id] = running
+        self._resumption.suspend(at_ms)
+        if family.call_begins:
+            self._stage.send(frames.output_words(), at_ms)
+        elif family.noise:
+            self._stage.send(frames.empty_content(), at_ms)
+        status = "IN_PROGRESS" if family.idle_status else ""
+        self._stage.send(frames.tool_call(wanted, status=status), at_ms)
+        if any(self._blocks(tool.name) for tool in running.reply.calls):
+            calls.holds = running
             return
-        self._calls[call_id] = replace(reply, tool=None, delay_ms=None)
         self._stage.send(frames.generation_complete(), at_ms)
-        self._finish(running, at_ms)
+        running.over = True
+        self._running = None
+        self._complete(running, at_ms, idle=False)
+        self.catch_up(at_ms)
+
+    def _call_id(self) -> str:
+        rng = self._stage.rng
+        if not self._family.call_id:
+            return uuid_of(rng.getrandbits(128))
+        return self._family.call_id.format(rng.randrange(10**6, 10**7))
+
+    def _blocks(self, name: str) -> bool:
+        declared = self.blocking.get(name)
+        match self._family.tools:
+            case Tools.ONLY_BLOCKING:
+                return True
+            case Tools.ONLY_NON_BLOCKING:
+                return False
+            case Tools.BLOCKING:
+                return declared is not False
+            case _:
+                return declared is True
+
+    def _drop_calls(self, running: _Running, at_ms: int) -> None:
+        """Nobody waits any more for the calls that held a cut reply back."""
+        ids = [call_id for call_id, calls in self._calls.items() if calls.holds is running]
+        for call_id in ids:
+            del self._calls[call_id]
+        if ids and self._family.cancels_calls:
+            self._stage.send(frames.tool_call_cancellation(ids), at_ms)
 
     def take_result(self, result: ToolResult, at_ms: int) -> None:
-        """Say what was to be said after the tool; a result that nobody waits for is ignored.
+        """Say what was to be said after the tools; a result that nobody waits for is ignored.
 
-        A call that does not block is answered when nobody speaks, unless its result asks to
-        INTERRUPT or to stay SILENT.
+        Calls that do not block are answered when nobody speaks, unless a result asks to INTERRUPT
+        or to stay SILENT.
         """
-        waiting = self._calls.pop(result.id, None)
-        if waiting is None:
+        calls = self._calls.get(result.id)
+        if calls is None:
             self._session.ignored_results += 1
             return
         text = f"{result.name}: {dict(result.response)}"
         self.remember("tool", text, at_ms)
         self.meter.read(text)
-        delay_ms = self._stage.wait(CONTENT_REPLY_MS)
-        if isinstance(waiting, _Running):
-            self._prepare(waiting, delay_ms, at_ms)
+        if result.will_continue:
             return
-        if result.scheduling == "SILENT" or not waiting.text:
+        del self._calls[result.id]
+        calls.open.discard(result.id)
+        if calls.open:
             return
-        if result.scheduling == "INTERRUPT":
-            self.interrupt(at_ms)
-        if self.floor_taken:
-            self._owed.append(waiting)
+        delay_ms = self._stage.wait(self._family.content_reply_ms)
+        if calls.holds is not None:
+            self._go_on(calls.holds, delay_ms, at_ms)
         else:
-            self.answer(waiting, at_ms, delay_ms)
+            self._tell_later(calls.reply, result.scheduling, delay_ms, at_ms)
+
+    def _go_on(self, running: _Running, delay_ms: int, at_ms: int) -> None:
+        """All results of a blocking call are there."""
+        if self._family.closes_calls:
+            self._stage.send(frames.output_words(finished=True), at_ms)
+            self._stage.send(frames.generation_complete(), at_ms)
+            self._complete(running, at_ms)
+            running.tokens = frames.Tokens()
+        self._prepare(running, delay_ms, at_ms)
+
+    def _tell_later(self, reply: Reply, scheduling: str, delay_ms: int, at_ms: int) -> None:
+        """All results of a call that does not block are there."""
+        answer = replace(reply, tool=None, delay_ms=None)
+        scheduling = scheduling if self._family.scheduling else ""
+        if scheduling == "SILENT" or not answer.text:
+            return
+        if scheduling == "INTERRUPT":
+            self.interrupt(at_ms)
+            if self._family.talks_over:
+                self.answer(answer, at_ms, delay_ms)
+                return
+        if self.floor_taken:
+            self._owed.append(answer)
+        else:
+            self.answer(answer, at_ms, delay_ms)
+
+
+def uuid_of(bits: int) -> str:
+    """128 bits, written as a UUID."""
+    text = f"{bits:032x}"
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))

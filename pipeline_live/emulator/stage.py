@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline_live.emulator.delivery import REAL_SPEED
 from pipeline_live.emulator.frames import Frame
+from pipeline_live.emulator.hearing import CLEAN, Hearing
+from pipeline_live.emulator.messages import Refused
 
 Action = Callable[[int], None]
 
@@ -20,16 +21,12 @@ class Options:
     """How the model is, beyond what its client asks for.
 
     Attributes:
-        speed: How many times faster than real time speech is sent.
-        interrupt_delay_ms: The start of a user's turn is noticed so much later.
-        deaf: Speech that sets in during a reply is not noticed at all.
-        vertex: Speak the Vertex dialect.
+        speed: How many times faster than real time speech is sent; None for the family's own.
+        hearing: How well it notices that a user speaks.
     """
 
-    speed: float = REAL_SPEED
-    interrupt_delay_ms: int = 0
-    deaf: bool = False
-    vertex: bool = False
+    speed: float | None = None
+    hearing: Hearing = CLEAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +50,13 @@ class Speak:
         ticket: Names this request.
         text: What to speak.
         voice: Whose voice.
+        speed: How many times faster than usual.
     """
 
     ticket: int
     text: str
     voice: str
+    speed: float = 1.0
 
 
 class Owner(Protocol):
@@ -78,6 +77,7 @@ class Stage:
         self._agenda: list[tuple[int, int, Action, Owner | None]] = []
         self._order = itertools.count()
         self._out: list[Send | Speak] = []
+        self._refusal: Refused | None = None
 
     def plan(self, at_ms: int, action: Action, owner: Owner | None = None) -> None:
         """Call ``action`` with its time when ``at_ms`` has come, unless ``owner`` is over then.
@@ -90,13 +90,17 @@ class Stage:
         """Send a message to the client."""
         self._out.append(Send(at_ms, frame))
 
-    def speak(self, ticket: int, text: str, voice: str) -> None:
+    def speak(self, ticket: int, text: str, voice: str, speed: float) -> None:
         """Have a text spoken."""
-        self._out.append(Speak(ticket, text, voice))
+        self._out.append(Speak(ticket, text, voice, speed))
 
     def wait(self, range_ms: tuple[int, int]) -> int:
         """An interval out of a range, both ends included."""
         return self.rng.randint(*range_ms)
+
+    def chance(self, share: float) -> bool:
+        """Whether something happens that does so in a share of cases; sure things are not drawn."""
+        return share >= 1 or (share > 0 and self.rng.random() < share)
 
     @property
     def backlog(self) -> int:
@@ -111,12 +115,25 @@ class Stage:
         return self._agenda[0][0] if self._agenda else None
 
     def due(self, now_ms: int) -> list[Send | Speak]:
-        """Do everything that is due until ``now_ms``; return what came of it, in order."""
-        while self._agenda and self._agenda[0][0] <= now_ms:
+        """Do everything that is due until ``now_ms``; return what came of it, in order.
+
+        Raises:
+            Refused: The connection must be closed. What was said before comes first, from the call
+                before.
+        """
+        while self._refusal is None and self._agenda and self._agenda[0][0] <= now_ms:
             at_ms, _, action, owner = heapq.heappop(self._agenda)
-            if not _is_void(owner):
+            if _is_void(owner):
+                continue
+            try:
                 action(at_ms)
+            except Refused as refusal:
+                self._refusal = refusal
         out, self._out = self._out, []
+        if self._refusal is not None:
+            if not out:
+                raise self._refusal
+            self.plan(now_ms, lambda at_ms: None)
         return out
 
 

@@ -27,6 +27,7 @@ import onnxruntime
 from pipeline_live.audio import OUTPUT_RATE, resample, samples_of, samples_to_ms, silence, to_pcm
 
 VOICES = ("heart", "low")
+SLOWEST, FASTEST = 0.5, 2.0
 #: Pitch of "low" as a share of "heart"'s.
 _LOW_PITCH = 0.84
 _PAUSE_MS = 250
@@ -90,8 +91,8 @@ def voice_for(name: str) -> str:
 
 
 @functools.lru_cache(maxsize=_CACHED_TEXTS)
-def synthesize(text: str, voice: str = "heart") -> Speech:
-    """Speak ``text``; the same text in the same voice gives the same bytes.
+def synthesize(text: str, voice: str = "heart", speed: float = 1.0) -> Speech:
+    """Speak ``text``; the same text in the same voice at the same speed gives the same bytes.
 
     Blocks for about 20 ms per second of speech; call it in a thread. The last 128 results are kept
     for the process.
@@ -99,17 +100,19 @@ def synthesize(text: str, voice: str = "heart") -> Speech:
     Args:
         text: English text. Nothing speakable in it gives an empty speech.
         voice: One of ``VOICES``.
+        speed: How many times faster than usual, ``SLOWEST`` to ``FASTEST``.
     """
     pieces: list[bytes] = []
     words: list[Word] = []
     at_ms = 0
+    pause_ms = round(_PAUSE_MS / speed)
     for sentence in hibari.Hibari.split_sentences(text):
-        pcm, spoken = _sentence(sentence, voice)
+        pcm, spoken = _sentence(sentence, voice, speed)
         if not pcm:
             continue
-        pieces += [pcm, silence(_PAUSE_MS, OUTPUT_RATE)]
+        pieces += [pcm, silence(pause_ms, OUTPUT_RATE)]
         words += [Word(w.text, at_ms + w.start_ms, at_ms + w.end_ms) for w in spoken]
-        at_ms += samples_to_ms(samples_of(pcm), OUTPUT_RATE) + _PAUSE_MS
+        at_ms += samples_to_ms(samples_of(pcm), OUTPUT_RATE) + pause_ms
     return Speech(b"".join(pieces[:-1]), tuple(words))
 
 
@@ -118,7 +121,7 @@ def warm_up() -> None:
     synthesize("Hello.")
 
 
-def _sentence(sentence: str, voice: str) -> tuple[bytes, list[Word]]:
+def _sentence(sentence: str, voice: str, speed: float) -> tuple[bytes, list[Word]]:
     """One sentence: its PCM and its words, timed from its own start."""
     pitch = _LOW_PITCH if voice == "low" else 1.0
     sound: list[np.ndarray[Any, Any]] = []
@@ -127,7 +130,7 @@ def _sentence(sentence: str, voice: str) -> tuple[bytes, list[Word]]:
     with _LOCK:
         tts, session = _tts()
         for phonemes in tts.phonemize(sentence):
-            audio, edges_ms = _render(tts, session, phonemes, 1 / pitch)
+            audio, edges_ms = _render(tts, session, phonemes, speed / pitch)
             spans += [(at_ms + a, at_ms + b) for a, b in _word_spans(phonemes, edges_ms)]
             sound.append(audio)
             at_ms += len(audio) * 1000 // OUTPUT_RATE

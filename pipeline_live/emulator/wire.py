@@ -14,11 +14,13 @@ import re
 from typing import Any
 
 from pipeline_live.audio import INPUT_RATE
+from pipeline_live.emulator.fields import MESSAGES, camel, check, snake, unknown
 from pipeline_live.emulator.messages import (
     INVALID,
     ActivityEnd,
     ActivityStart,
     Audio,
+    Compression,
     Content,
     ContextUpdate,
     Json,
@@ -30,72 +32,6 @@ from pipeline_live.emulator.messages import (
     ToolResponse,
     ToolResult,
     Video,
-)
-
-_SETUP_FIELDS = frozenset(
-    {
-        "model",
-        "generationConfig",
-        "systemInstruction",
-        "tools",
-        "realtimeInputConfig",
-        "sessionResumption",
-        "contextWindowCompression",
-        "inputAudioTranscription",
-        "outputAudioTranscription",
-        "proactivity",
-        "historyConfig",
-        "avatarConfig",
-        "safetySettings",
-        "labels",
-        "explicitVadSignal",
-    }
-)
-_GENERATION_FIELDS = frozenset(
-    {
-        "responseModalities",
-        "temperature",
-        "topP",
-        "topK",
-        "maxOutputTokens",
-        "mediaResolution",
-        "seed",
-        "speechConfig",
-        "thinkingConfig",
-        "enableAffectiveDialog",
-        "translationConfig",
-        "candidateCount",
-        "stopSequences",
-        "presencePenalty",
-        "frequencyPenalty",
-        "responseLogprobs",
-        "logprobs",
-        "responseMimeType",
-        "responseSchema",
-        "responseJsonSchema",
-        "audioTimestamp",
-        "modelSelectionConfig",
-        "routingConfig",
-        "enableEnhancedCivicAnswers",
-        "imageConfig",
-    }
-)
-_REALTIME_FIELDS = frozenset(
-    {
-        "automaticActivityDetection",
-        "activityHandling",
-        "turnCoverage",
-        "interimTranscriptTimestampEnabled",
-    }
-)
-_DETECTION_FIELDS = frozenset(
-    {
-        "disabled",
-        "startOfSpeechSensitivity",
-        "endOfSpeechSensitivity",
-        "prefixPaddingMs",
-        "silenceDurationMs",
-    }
 )
 
 
@@ -115,62 +51,83 @@ def read_message(frame: str | bytes, *, vertex: bool = False) -> Message:
         raise Refused(INVALID, "Invalid JSON payload received. Parse error.") from None
     if not isinstance(message, dict):
         raise Refused(INVALID, "Invalid JSON payload received. Expected an object.")
-    keys = [_camel(key) for key in message]
-    known = [key for key in keys if key in _READERS]
-    for key in keys:
-        if key not in _READERS:
-            raise _unknown(key, "")
-    if len(known) != 1:
+    for key in message:
+        if camel(key) not in MESSAGES:
+            raise unknown(key, "")
+    if len(message) != 1:
         raise Refused(INVALID, "Request contains an invalid argument.")
-    body = _object(message, known[0])
-    if known[0] == "realtimeInput":
-        return _read_realtime(body, vertex=vertex)
-    result: Message = _READERS[known[0]](body)
-    return result
+    name = camel(next(iter(message)))
+    body = _object(message, name)
+    check(name, body, vertex=vertex)
+    match name:
+        case "setup":
+            return _read_setup(body)
+        case "clientContent":
+            return _read_content(body)
+        case "realtimeInput":
+            return _read_realtime(body, vertex=vertex)
+        case "toolResponse":
+            return _read_tool_response(body, vertex=vertex)
+        case _:
+            return _read_context_update(body)
 
 
 def _read_setup(setup: Json) -> Setup:
-    _only(setup, _SETUP_FIELDS, "setup")
     generation = _object(setup, "generationConfig")
-    _only(generation, _GENERATION_FIELDS, "setup.generation_config")
     realtime = _object(setup, "realtimeInputConfig")
-    _only(realtime, _REALTIME_FIELDS, "setup.realtime_input_config")
     detection = _object(realtime, "automaticActivityDetection")
-    _only(
-        detection,
-        _DETECTION_FIELDS,
-        "setup.realtime_input_config.automatic_activity_detection",
-    )
     speech = _object(_object(generation, "speechConfig"), "voiceConfig")
+    thinking = _object(generation, "thinkingConfig")
+    resumption = _object(setup, "sessionResumption")
     return Setup(
         model=_string(setup, "model"),
         voice=_string(_object(speech, "prebuiltVoiceConfig"), "voiceName"),
         modalities=tuple(str(m).upper() for m in _list(generation, "responseModalities")),
         instruction=_text_of(_object(setup, "systemInstruction")),
         manual=_flag(detection, "disabled"),
-        start_low=_string(detection, "startOfSpeechSensitivity").upper().endswith("LOW"),
-        end_low=_string(detection, "endOfSpeechSensitivity").upper().endswith("LOW"),
+        start_low=_is_low(detection, "startOfSpeechSensitivity"),
+        end_low=_is_low(detection, "endOfSpeechSensitivity"),
         prefix_ms=_number(detection, "prefixPaddingMs"),
         silence_ms=_number(detection, "silenceDurationMs"),
         interrupts=_string(realtime, "activityHandling").upper() != "NO_INTERRUPTION",
+        coverage=_string(realtime, "turnCoverage").upper(),
         input_words=_get(setup, "inputAudioTranscription") is not None,
         output_words=_get(setup, "outputAudioTranscription") is not None,
         resumption=_get(setup, "sessionResumption") is not None,
-        handle=_string(_object(setup, "sessionResumption"), "handle"),
-        thinking_level=_string(_object(generation, "thinkingConfig"), "thinkingLevel").upper(),
+        transparent=_flag(resumption, "transparent"),
+        handle=_string(resumption, "handle"),
+        compression=_read_compression(setup),
+        thinking_level=_string(thinking, "thinkingLevel").upper(),
+        thinking_budget=_get(thinking, "thinkingBudget"),
         proactive=_get(_object(setup, "proactivity"), "proactiveAudio"),
-        affective=_flag(generation, "enableAffectiveDialog"),
-        blocking=_declared_tools(setup),
+        affective=_get(generation, "enableAffectiveDialog"),
+        vad_signals=_flag(setup, "explicitVadSignal"),
+        blocking=_declared_tools(_list(setup, "tools")),
         raw=setup,
     )
 
 
-def _declared_tools(setup: Json) -> dict[str, bool | None]:
+def _is_low(detection: Json, name: str) -> bool | None:
+    """Whether a sensitivity is LOW; None where the service's own choice holds."""
+    value = _string(detection, name).upper()
+    return None if not value or value.endswith("UNSPECIFIED") else value.endswith("LOW")
+
+
+def _read_compression(setup: Json) -> Compression | None:
+    if _get(setup, "contextWindowCompression") is None:
+        return None
+    compression = _object(setup, "contextWindowCompression")
+    window = _object(compression, "slidingWindow")
+    return Compression(_number(compression, "triggerTokens"), _number(window, "targetTokens"))
+
+
+def _declared_tools(tools: list[Any]) -> dict[str, bool | None]:
     declared: dict[str, bool | None] = {}
-    for tool in _list(setup, "tools"):
+    for tool in tools:
         for function in _list(_expect_object(tool), "functionDeclarations"):
             behavior = _string(_expect_object(function), "behavior").upper()
-            declared[_string(function, "name")] = behavior == "BLOCKING" if behavior else None
+            unsaid = behavior in ("", "UNSPECIFIED")
+            declared[_string(function, "name")] = None if unsaid else behavior == "BLOCKING"
     return declared
 
 
@@ -183,21 +140,31 @@ def _read_content(content: Json) -> Content:
 
 
 def _read_realtime(body: Json, *, vertex: bool) -> Message:
-    for key in body:
-        if _camel(key) not in _REALTIME_READERS:
-            raise _unknown(key, "realtime_input")
-    present = [key for key in _REALTIME_READERS if _get(body, key) is not None]
+    present = [name for name in MESSAGES["realtimeInput"] if _get(body, name) is not None]
     if len(present) != 1:
         raise Refused(INVALID, "Request contains an invalid argument.")
-    if present[0] == "mediaChunks":
-        if not vertex:
+    value = _get(body, present[0])
+    match present[0]:
+        case "audio":
+            return _read_blob(value)
+        case "video":
+            _expect_object(value)
+            return Video()
+        case "text":
+            return Text(value if isinstance(value, str) else "")
+        case "audioStreamEnd":
+            return StreamEnd()
+        case "activityStart":
+            return ActivityStart()
+        case "activityEnd":
+            return ActivityEnd()
+        case _ if vertex:
+            return _read_chunks(_list(body, "mediaChunks"))
+        case _:
             raise Refused(
                 INVALID,
                 "realtime_input.media_chunks is deprecated. Use audio, video, or text instead.",
             )
-        return _read_chunks(_list(body, "mediaChunks"))
-    message: Message = _REALTIME_READERS[present[0]](_get(body, present[0]))
-    return message
 
 
 def _read_chunks(chunks: list[Any]) -> Message:
@@ -235,16 +202,21 @@ def decode_base64(data: str) -> bytes:
 _TO_STANDARD = str.maketrans("-_", "+/")
 
 
-def _read_tool_response(body: Json) -> ToolResponse:
+def _read_tool_response(body: Json, *, vertex: bool) -> ToolResponse:
     results = []
     for item in _list(body, "functionResponses"):
         result = _expect_object(item)
+        # The Developer API wants the id (google-genai raises ValueError without one).
+        if not vertex and not _string(result, "id"):
+            raise Refused(INVALID, "Request contains an invalid argument.")
+        scheduling = _string(result, "scheduling").upper()
         results.append(
             ToolResult(
                 _string(result, "id"),
                 _string(result, "name"),
                 _object(result, "response"),
-                _string(result, "scheduling").upper(),
+                "" if scheduling == "SCHEDULING_UNSPECIFIED" else scheduling,
+                _flag(result, "willContinue"),
             )
         )
     return ToolResponse(tuple(results))
@@ -252,42 +224,20 @@ def _read_tool_response(body: Json) -> ToolResponse:
 
 def _read_context_update(body: Json) -> ContextUpdate:
     instruction = _get(body, "systemInstruction")
-    return ContextUpdate(None if instruction is None else _text_of(_expect_object(instruction)))
+    tools = _get(body, "tools")
+    return ContextUpdate(
+        None if instruction is None else _text_of(_expect_object(instruction)),
+        None if tools is None else _declared_tools(_list(_expect_object(tools), "tools")),
+    )
 
-
-_READERS: dict[str, Any] = {
-    "setup": _read_setup,
-    "clientContent": _read_content,
-    "realtimeInput": _read_realtime,
-    "toolResponse": _read_tool_response,
-    "contextUpdate": _read_context_update,
-}
-_REALTIME_READERS: dict[str, Any] = {
-    "audio": _read_blob,
-    "video": lambda value: Video(),
-    "text": lambda value: Text(value if isinstance(value, str) else ""),
-    "audioStreamEnd": lambda value: StreamEnd(),
-    "activityStart": lambda value: ActivityStart(),
-    "activityEnd": lambda value: ActivityEnd(),
-    "mediaChunks": None,
-}
 
 # --- fields ----------------------------------------------------------------------------------
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(part[:1].upper() + part[1:] for part in rest)
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"([A-Z])", lambda m: "_" + m[1].lower(), name)
 
 
 def _get(body: Json, name: str) -> Any:
     """Field ``name`` (given in lowerCamelCase) in either spelling; None when absent or null."""
     value = body.get(name)
-    return body.get(_snake(name)) if value is None else value
+    return body.get(snake(name)) if value is None else value
 
 
 def _object(body: Json, name: str) -> Json:
@@ -322,22 +272,9 @@ def _number(body: Json, name: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise Refused(INVALID, f"Invalid value at '{_snake(name)}': {value!r}")
+        raise Refused(INVALID, f"Invalid value at '{snake(name)}': {value!r}")
     return value
 
 
 def _text_of(content: Json) -> str:
     return "".join(_string(_expect_object(part), "text") for part in _list(content, "parts"))
-
-
-def _only(body: Json, fields: frozenset[str], where: str) -> None:
-    for key in body:
-        if _camel(key) not in fields:
-            raise _unknown(key, where)
-
-
-def _unknown(key: str, where: str) -> Refused:
-    at = f" at '{where}'" if where else ""
-    return Refused(
-        INVALID, f'Invalid JSON payload received. Unknown name "{key}"{at}: Cannot find field.'
-    )

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, field
 
 from pipeline_live.audio import INPUT_RATE, OUTPUT_RATE, bytes_of, ms_to_samples, silence
-from pipeline_live.emulator.families import admit
+from pipeline_live.emulator.families import adjusted, admit
 from pipeline_live.emulator.history import Session
 from pipeline_live.emulator.messages import Audio, Message, Setup
 from pipeline_live.emulator.mind import Mind
@@ -55,7 +55,7 @@ def kinds_of(frame: dict) -> list[tuple[str, object]]:
     said: list[tuple[str, object]] = []
     for key, value in frame.items():
         if key == "serverContent":
-            if not value:
+            if not value and len(frame) == 1:
                 said.append(("emptyContent", None))
             for part in value.get("modelTurn", {}).get("parts", ()):
                 if "inlineData" in part:
@@ -67,13 +67,13 @@ def kinds_of(frame: dict) -> list[tuple[str, object]]:
                 if value.get(name):
                     said.append((name, frame.get("usageMetadata")))
             for name, short in (("inputTranscription", "heard"), ("outputTranscription", "words")):
-                if name in value:
+                if "text" in value.get(name, ()):
                     said.append((short, value[name]["text"]))
-            if "groundingMetadata" in value:
+            if value.get("groundingMetadata"):
                 said.append(("found", value["groundingMetadata"]))
         elif key == "voiceActivity":
             said.append((value["type"].removeprefix("ACTIVITY_"), value["audioOffset"]))
-        elif key != "usageMetadata":
+        elif key not in ("usageMetadata", "interactionStatus"):
             said.append((key, value))
     return said
 
@@ -97,15 +97,18 @@ class Call:
         voice_takes_ms: int = 0,
         detector=LoudIsSpeech,
         voice=None,
+        vertex: bool = False,
+        profile=None,
+        script: Script | None = None,
         **options,
     ) -> None:
         setup = setup or Setup(input_words=True, output_words=True, model="models/gemini-3.8-live")
         self.session = Session()
         self.mind = Mind(
             setup,
-            admit(setup),
+            adjusted(admit(setup, vertex=vertex), profile or {}),
             self.session,
-            script=Script(replies, default),
+            script=script or Script(replies, default),
             options=Options(**options),
             rng=random.Random(seed),
             detector=detector,
@@ -113,6 +116,7 @@ class Call:
         self._voice = voice or speech_of
         self.now_ms = 0
         self.log: list[Said] = []
+        self.frames: list[dict] = []
         self._voice_takes_ms = voice_takes_ms
         self._spoken: list[tuple[int, Speak]] = []
 
@@ -149,8 +153,10 @@ class Call:
     def wait_for(self, kind: str, limit_ms: int = 60_000) -> Said:
         """Time passes until the next message of this kind."""
         seen = self.count(kind)
-        for _ in range(limit_ms):
-            self.wait(1)
+        until_ms = self.now_ms + limit_ms
+        while self.now_ms < until_ms:
+            due_ms = self.mind.next_due_ms
+            self.wait(max((due_ms or until_ms) - self.now_ms, 1))
             if self.count(kind) > seen:
                 return self.all(kind)[-1]
         raise AssertionError(f"no {kind} within {limit_ms} ms; got {self.kinds()}")
@@ -160,6 +166,7 @@ class Call:
             if isinstance(item, Speak):
                 self._spoken.append((self.now_ms + self._voice_takes_ms, item))
             else:
+                self.frames.append(item.frame)
                 for kind, value in kinds_of(item.frame):
                     self.log.append(Said(item.at_ms, kind, value))
         for at_ms, wanted in list(self._spoken):
@@ -196,6 +203,7 @@ def opened(*replies, **arguments) -> Call:
     call = Call(*replies, **arguments)
     call.wait(1000)
     call.log.clear()
+    call.frames.clear()
     return call
 
 

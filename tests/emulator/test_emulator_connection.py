@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import random
 
 import pytest
 
 from pipeline_live.emulator import connection
 from pipeline_live.emulator.connection import Connection
+from pipeline_live.emulator.families import FAMILIES
 from pipeline_live.emulator.messages import Refused
 from pipeline_live.emulator.stage import Send
 
@@ -64,7 +66,7 @@ def test_reading_waits_while_the_mind_is_behind(monkeypatch):
     async def call():
         socket, mind = Socket([TEXT] * 15), Mind()
         mind.next_due_ms = connection.now_ms() + 50
-        task = asyncio.create_task(Connection(socket, mind, vertex=False).run())
+        task = asyncio.create_task(Connection(socket, mind, FAMILIES[0], random.Random(0)).run())
         await settle()
         stuck = socket.read
         mind.is_idle = False
@@ -80,7 +82,7 @@ def test_what_is_due_is_sent_in_order():
     async def call():
         socket, mind = Socket([TEXT]), Mind()
         mind.out = [Send(0, {"a": 1}), Send(0, {"b": 2})]
-        task = asyncio.create_task(Connection(socket, mind, vertex=False).run())
+        task = asyncio.create_task(Connection(socket, mind, FAMILIES[0], random.Random(0)).run())
         await settle()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -91,7 +93,7 @@ def test_what_is_due_is_sent_in_order():
 
 def test_a_refusal_ends_the_conversation_and_is_passed_on():
     async def call():
-        await Connection(Socket(["{"]), Mind(), vertex=False).run()
+        await Connection(Socket(["{"]), Mind(), FAMILIES[0], random.Random(0)).run()
 
     with pytest.raises(Refused):
         asyncio.run(call())

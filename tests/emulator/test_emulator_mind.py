@@ -7,10 +7,13 @@ begin that much earlier than in the recordings. test_emulator_recording.py holds
 against them.
 """
 
+from dataclasses import replace
+
 import pytest
-from emulator_call import MIC_MS, Call, loud, opened, speaking, speech_of
+from emulator_call import MIC_MS, Call, loud, opened, speaking
 
 from pipeline_live.audio import INPUT_RATE, silence
+from pipeline_live.emulator.hearing import CLEAN
 from pipeline_live.emulator.messages import (
     ActivityEnd,
     ActivityStart,
@@ -47,7 +50,7 @@ def test_setup_is_answered_and_a_resumption_handle_follows_unasked():
     assert call.kinds() == ["setupComplete", "sessionResumptionUpdate"]
     done, update = call.log
     assert 320 <= done.at_ms <= 330
-    assert update.at_ms - done.at_ms == 115
+    assert 115 <= update.at_ms - done.at_ms <= 116
 
 
 def test_nothing_is_heard_before_setup_is_complete():
@@ -231,7 +234,8 @@ def test_speech_while_generating_cuts_the_reply(seed):
     began_ms, mark = call.now_ms, len(call.log)
     call.talk(1000)
     call.pause(200)
-    assert call.kinds(since=mark)[:4] == ["audio", "START", "interrupted", "turnComplete"]
+    kinds = [kind for kind in call.kinds(since=mark) if kind != "audio"]
+    assert kinds[:3] == ["START", "interrupted", "turnComplete"]
     start, cut = call.all("START")[-1], call.one("interrupted")
     assert start.at_ms == cut.at_ms
     assert 85 <= cut.at_ms - began_ms <= 235
@@ -306,7 +310,7 @@ def test_no_interruption_lets_the_reply_finish_and_answers_afterwards():
 
 
 def test_a_late_detector_cuts_late():
-    on_time, late = speaking(), speaking(interrupt_delay_ms=700)
+    on_time, late = speaking(), speaking(hearing=replace(CLEAN, delay_ms=700))
     lags = []
     for call in (on_time, late):
         began_ms = call.now_ms
@@ -317,14 +321,14 @@ def test_a_late_detector_cuts_late():
 
 
 def test_a_late_detector_keeps_start_before_end():
-    call = opened("Yes.", interrupt_delay_ms=3000)
+    call = opened("Yes.", hearing=replace(CLEAN, delay_ms=3000))
     call.talk(300)
     call.pause(6000)
     assert call.kinds()[:3] == ["START", "heard", "END"]
 
 
 def test_a_deaf_model_speaks_on_and_hears_again_when_it_is_done():
-    call = speaking("word " * 20, "Second.", deaf=True)
+    call = speaking("word " * 20, "Second.", hearing=replace(CLEAN, miss_rate=1.0))
     mark = len(call.log)
     call.talk(800)
     while not call.count("turnComplete"):
@@ -629,35 +633,3 @@ def test_a_cut_reply_is_billed_for_what_was_sent():
     sent_ms = sum(audio.value for audio in call.all("audio"))
     tokens = call.one("turnComplete").value["responseTokenCount"]
     assert tokens == -(-sent_ms // 40)
-
-
-# --- other families --------------------------------------------------------------------------
-
-
-def test_2_5_sends_one_kind_of_content_per_message():
-    call = speaking(
-        "One two three.",
-        setup=Setup(
-            model="models/gemini-2.5-flash-native-audio-preview-12-2025",
-            input_words=True,
-            output_words=True,
-        ),
-    )
-    call.pause(2000)
-    order = ["heard", "thought", "audio", "generationComplete", "turnComplete"]
-    assert call.kinds(noise=True) == order
-    assert len({(s.at_ms, s.kind) for s in call.log}) == len(call.log)
-
-
-def test_extended_thinking_says_that_it_is_idle():
-    frames = []
-    call = Call(
-        "Yes.",
-        setup=Setup(model="models/gemini-3.8-live-extended-thinking", thinking_level="LOW"),
-    )
-    call.say(ask())
-    for ms in range(0, 6000, 10):
-        frames += [i.frame for i in call.mind.due(ms) if hasattr(i, "frame")]
-        call.mind.spoken(1, speech_of("Yes."), ms)
-    (last,) = (f["serverContent"] for f in frames if f.get("serverContent", {}).get("turnComplete"))
-    assert last["interactionStatus"] == "IDLE"

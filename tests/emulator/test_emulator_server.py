@@ -3,6 +3,7 @@
 import asyncio
 import json
 import stat
+import uuid
 from pathlib import Path
 
 import pytest
@@ -242,6 +243,19 @@ def test_vertex_has_its_own_path_and_names_its_sessions():
 
     (frame,), (record,) = asyncio.run(call())
     assert json.loads(frame) == {"setupComplete": {"sessionId": record.id}}
+    assert str(uuid.UUID(record.id)) == record.id
+    assert record.family == "vertex-2.5"
+
+
+def test_some_frames_have_line_breaks():
+    async def call(share):
+        async with Emulator(profile={"pretty_share": share}) as emulator:
+            return await first_frames(
+                emulator, DEVELOPER + "?key=x", {"model": f"models/{MODEL}"}, 2
+            )
+
+    assert all(b"\n" in frame for frame in asyncio.run(call(1.0)))
+    assert not any(b"\n" in frame for frame in asyncio.run(call(0.0)))
 
 
 def test_another_path_is_not_found():
@@ -288,6 +302,8 @@ SETUP = json.dumps({"setup": {"model": f"models/{MODEL}"}})
             1008,
             "BidiGenerateContent session not found",
         ),
+        (VERTEX, SETUP.replace("live", "dead"), None, 1008, "models/gemini-3.8-dead is"),
+        (VERTEX, SETUP.replace("3.8-live", "3.1-flash-live-preview"), None, 1008, "is not found"),
     ],
 )
 def test_what_is_refused_and_how(path, first, key, code, words):
@@ -325,34 +341,133 @@ def test_a_broken_rule_closes_an_open_session():
     assert record.close_reason.startswith("Explicit activity control is not supported")
 
 
-def test_a_session_is_resumed_with_its_history():
-    async def handle_of(session):
-        async for message in session.receive():
-            if message.session_resumption_update:
-                return message.session_resumption_update.new_handle
-        raise AssertionError("no handle")
+def handles_in(messages):
+    updates = [m.session_resumption_update for m in messages if m.session_resumption_update]
+    return [update.new_handle for update in updates if update.resumable]
+
+
+async def first_handle(session):
+    async for message in session.receive():
+        if message.session_resumption_update:
+            return message.session_resumption_update.new_handle
+    raise AssertionError("no handle")
+
+
+async def ask(session, text):
+    await session.send_client_content(turns={"parts": [{"text": text}]})
+    return await turn_of(session)
+
+
+def test_a_handle_restores_the_conversation_as_it_was_when_it_was_issued():
+    script = Script([at_once("One."), at_once("Two."), at_once("Six.")])
+    resumable = config(session_resumption={})
 
     async def call():
-        async with Emulator(
-            Script([at_once("One."), at_once("Two.")]), model_speed=FAST
-        ) as emulator:
+        async with Emulator(script, model_speed=FAST) as emulator:
+            live = client_of(emulator).aio.live
+            async with live.connect(model=MODEL, config=resumable) as session:
+                start = await first_handle(session)
+                (after_one,) = handles_in(await ask(session, "First."))
+                (after_two,) = handles_in(await ask(session, "Second."))
+                with pytest.raises(errors.APIError) as busy:
+                    async with live.connect(
+                        model=MODEL, config=config(session_resumption={"handle": after_one})
+                    ):
+                        pass
+            told = []
+            for handle in (after_one, after_two, start):
+                again = config(session_resumption={"handle": handle})
+                async with live.connect(model=MODEL, config=again) as session:
+                    await ask(session, "Again.")
+                told.append([entry.text for entry in emulator.sessions[-1].history])
+            return busy.value, told
+
+    busy, told = asyncio.run(call())
+    assert (busy.code, busy.details) == (1011, "Internal error encountered.")
+    assert told == [
+        ["First.", "One.", "Again.", "Two."],
+        ["First.", "One.", "Second.", "Two.", "Again.", "Six."],
+        ["Again.", "One."],
+    ]
+
+
+def test_a_session_cannot_be_resumed_while_the_model_generates():
+    async def call():
+        async with Emulator(Script([at_once("One.")]), model_speed=FAST) as emulator:
+            live = client_of(emulator).aio.live
+            wanted = config(session_resumption={})
+            async with live.connect(model=MODEL, config=wanted) as session:
+                await first_handle(session)
+                return await ask(session, "Talk.")
+
+    messages = asyncio.run(call())
+    updates = [n for n, m in enumerate(messages) if m.session_resumption_update]
+    first_audio = position(messages, lambda m: m.data)
+    generated = position(
+        messages, lambda m: m.server_content and m.server_content.generation_complete
+    )
+    told = [messages[n].session_resumption_update.new_handle for n in updates]
+    assert [bool(handle) for handle in told] == [False, True]
+    assert updates[0] < first_audio
+    assert generated < updates[1] < len(messages) - 1
+
+
+def test_a_session_is_resumed_by_its_own_model_only():
+    other = "gemini-3.1-flash-live-preview"
+
+    async def call():
+        async with Emulator(Script([at_once("One.")]), model_speed=FAST) as emulator:
             live = client_of(emulator).aio.live
             async with live.connect(model=MODEL, config=config()) as session:
-                handle = await handle_of(session)
-                resumed = config(session_resumption={"handle": handle})
-                with pytest.raises(errors.APIError) as busy:
-                    async with live.connect(model=MODEL, config=resumed):
-                        pass
-                await session.send_client_content(turns={"parts": [{"text": "First."}]})
-                await turn_of(session)
-            async with live.connect(model=MODEL, config=resumed) as session:
-                await session.send_client_content(turns={"parts": [{"text": "Second."}]})
-                await turn_of(session)
-            return busy.value, [entry.text for entry in emulator.sessions[-1].history]
+                handle = await first_handle(session)
+            with pytest.raises(errors.APIError) as refusal:
+                async with live.connect(
+                    model=other, config=config(session_resumption={"handle": handle})
+                ):
+                    pass
+            return refusal.value.code
 
-    busy, history = asyncio.run(call())
-    assert busy.code == 1011
-    assert history == ["First.", "One.", "Second.", "Two."]
+    assert asyncio.run(call()) == 1007
+
+
+def test_a_handle_dies_of_age():
+    async def call():
+        profile = {"handle_ms": 0}
+        async with Emulator(Script([at_once("One.")]), profile=profile) as emulator:
+            live = client_of(emulator).aio.live
+            async with live.connect(model=MODEL, config=config()) as session:
+                handle = await first_handle(session)
+            await asyncio.sleep(0.01)
+            with pytest.raises(errors.APIError) as refusal:
+                async with live.connect(
+                    model=MODEL, config=config(session_resumption={"handle": handle})
+                ):
+                    pass
+            return refusal.value
+
+    refusal = asyncio.run(call())
+    assert (refusal.code, refusal.details) == (1008, "BidiGenerateContent session not found")
+
+
+def test_a_connection_is_told_to_go_away_and_then_cut():
+    profile = {"connection_ms": 400, "go_away_ms": 150}
+
+    async def call():
+        async with Emulator(profile=profile) as emulator:
+            live = client_of(emulator).aio.live
+            async with live.connect(model=MODEL, config=config()) as session:
+                messages = session.receive()
+                warnings = [(await anext(messages)).go_away for _ in range(2)]
+                with pytest.raises(errors.APIError) as end:
+                    await anext(messages)
+            return warnings, end.value, emulator.sessions[0]
+
+    (update, warning), end, record = asyncio.run(call())
+    assert update is None
+    assert warning.time_left == "0.150s"
+    assert end.code == record.close_code == 1008
+    assert record.close_reason.startswith("Connection aborted because the client failed to close")
+    assert len(record.close_reason) <= 123
 
 
 # --- life ------------------------------------------------------------------------------------

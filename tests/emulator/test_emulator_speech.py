@@ -68,7 +68,7 @@ def test_low_sensitivities_want_more_speech_and_more_silence():
     probabilities = [0.6] * 6 + [0.9] * 3 + [0.25] * 60 + [0.1] * 60
     low = Setup(start_low=True, end_low=True)
     for setup, onset_ms in ((Setup(), 96), (low, 288)):
-        ears = Ears.from_setup(setup, lambda rate: Given(probabilities))
+        ears = Ears.from_setup(setup, detector=lambda rate: Given(probabilities))
         onset, ending = ears.hear(bytes(1024 * len(probabilities)), 16_000)
         assert onset.position_ms == onset_ms
         assert ending.speech_ms == (288 if setup is not low else 69 * 32 - 192)

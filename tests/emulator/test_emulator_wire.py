@@ -3,11 +3,11 @@ import json
 
 import pytest
 
-from pipeline_live.emulator.families import FAMILIES, admit, family_of
 from pipeline_live.emulator.messages import (
     ActivityEnd,
     ActivityStart,
     Audio,
+    Compression,
     Content,
     ContextUpdate,
     Refused,
@@ -65,7 +65,18 @@ def read(message, **options):
             {"contextUpdate": {"systemInstruction": {"parts": [{"text": "Be brief."}]}}},
             ContextUpdate("Be brief."),
         ),
-        ({"contextUpdate": {"tools": {"tools": []}}}, ContextUpdate(None)),
+        (
+            {
+                "contextUpdate": {
+                    "tools": {"tools": [{"functionDeclarations": [{"name": "f"}, {"name": "g"}]}]}
+                }
+            },
+            ContextUpdate(None, {"f": None, "g": None}),
+        ),
+        (
+            {"toolResponse": {"functionResponses": [{"id": "1", "willContinue": True}]}},
+            ToolResponse((ToolResult("1", "", {}, "", True),)),
+        ),
     ],
 )
 def test_messages(message, expected):
@@ -103,7 +114,7 @@ CAMEL = {
     "generationConfig": {
         "responseModalities": ["audio"],
         "speechConfig": {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Puck"}}},
-        "thinkingConfig": {"thinkingLevel": "low"},
+        "thinkingConfig": {"thinkingLevel": "low", "thinkingBudget": 0},
         "enableAffectiveDialog": True,
     },
     "systemInstruction": {"role": "user", "parts": [{"text": "Be "}, {"text": "kind."}]},
@@ -116,9 +127,13 @@ CAMEL = {
             "silenceDurationMs": 0,
         },
         "activityHandling": "NO_INTERRUPTION",
+        "turnCoverage": "TURN_INCLUDES_ALL_INPUT",
     },
     "sessionResumption": {"handle": "h"},
-    "inputAudioTranscription": {},
+    "contextWindowCompression": {"triggerTokens": 9, "slidingWindow": {"targetTokens": 4}},
+    "historyConfig": {"initialHistoryInClientContent": True},
+    "labels": {"team_a": "b"},
+    "inputAudioTranscription": {"languageCodes": ["en"], "mode": "VERBATIM"},
     "outputAudioTranscription": {},
     "proactivity": {"proactiveAudio": False},
     "tools": [
@@ -152,11 +167,14 @@ def test_setup(setup):
         prefix_ms=20,
         silence_ms=0,
         interrupts=False,
+        coverage="TURN_INCLUDES_ALL_INPUT",
         input_words=True,
         output_words=True,
         resumption=True,
         handle="h",
+        compression=Compression(9, 4),
         thinking_level="LOW",
+        thinking_budget=0,
         proactive=False,
         affective=True,
         blocking={"a_b": True, "c": None},
@@ -199,6 +217,28 @@ REFUSED = [
         "realtime_input.media_chunks is deprecated. Use audio, video, or text instead.",
     ),
     ('{"clientContent": {"turns": ["hello"]}}', "invalid argument"),
+    ('{"clientContent": {"turn": []}}', "\"turn\" at 'client_content'"),
+    ('{"setup": {"sessionResumption": {"id": "x"}}}', "\"id\" at 'setup.session_resumption'"),
+    ('{"setup": {"sessionResumption": {"transparent": true}}}', '"transparent"'),
+    ('{"setup": {"explicitVadSignal": true}}', '"explicitVadSignal"'),
+    (
+        '{"setup": {"tools": [{}, {"functionDeclarations": [{"nmae": "f"}]}]}}',
+        "\"nmae\" at 'setup.tools[1].function_declarations[0]'",
+    ),
+    (
+        '{"setup": {"realtimeInputConfig": {"activityHandling": "SOMETIMES"}}}',
+        "Invalid value at 'setup.realtime_input_config.activity_handling': 'SOMETIMES'",
+    ),
+    (
+        '{"setup": {"realtimeInputConfig": '
+        '{"automaticActivityDetection": {"startOfSpeechSensitivity": "HIGH"}}}}',
+        "start_of_speech_sensitivity",
+    ),
+    ('{"setup": {"outputAudioTranscription": {"mode": "LOUD"}}}', "'LOUD'"),
+    ('{"setup": {"inputAudioTranscription": true}}', "invalid argument"),
+    ('{"toolResponse": {"functionResponses": [{"name": "f"}]}}', "invalid argument"),
+    ('{"realtimeInput": {"activityStart": {"now": 1}}}', '"now" at \'realtime_input.'),
+    ('{"setup": {"\\ud800": 1}}', "Unknown name \"?\" at 'setup'"),
 ]
 
 
@@ -216,73 +256,15 @@ def test_vertex_still_takes_media_chunks():
     assert read(message, vertex=True) == Audio(PCM + PCM, 8000)
 
 
+def test_what_only_vertex_knows():
+    setup = {"explicitVadSignal": True, "session_resumption": {"transparent": True}}
+    known = read({"setup": setup}, vertex=True)
+    assert (known.vad_signals, known.transparent) == (True, True)
+    response = {"functionResponses": [{"name": "f"}]}
+    assert read({"toolResponse": response}, vertex=True).results[0].id == ""
+
+
 def test_a_reason_is_cut_at_123_bytes_between_characters():
     reason = Refused(1007, "é" * 100).reason
     assert len(reason.encode()) == 122
     assert set(reason) == {"é"}
-
-
-# --- families --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("model", "family"),
-    [
-        ("models/gemini-3.8-live", "3.8-live"),
-        ("gemini-3.8-live", "3.8-live"),
-        ("projects/p/locations/l/publishers/google/models/gemini-3.8-live", "3.8-live"),
-        ("models/gemini-3.8-live-extended-thinking", "3.8-live-extended-thinking"),
-        ("models/gemini-3.1-flash-live-preview", "3.1-flash-live"),
-        ("models/gemini-2.5-flash-native-audio-preview-12-2025", "2.5-native-audio"),
-        ("publishers/google/models/gemini-live-2.5-flash", "2.5-native-audio"),
-        ("models/gemini-live-2.5-flash-native-audio", "2.5-native-audio"),
-        ("models/gemini-2.5-flash", None),
-        ("models/gemini-3.8-live-next", None),
-        ("", None),
-    ],
-)
-def test_which_family(model, family):
-    found = family_of(model)
-    assert (found and found.name) == family
-
-
-def test_family_names_are_unique():
-    assert len({family.name for family in FAMILIES}) == len(FAMILIES)
-
-
-@pytest.mark.parametrize(
-    ("fields", "code", "words"),
-    [
-        (
-            {"model": "models/gemini-9-live"},
-            1008,
-            "models/gemini-9-live is not found for API version v1beta, or is not supported for "
-            "bidiGenerateContent.",
-        ),
-        ({"modalities": ("TEXT",)}, 1007, "Cannot extract voices from a non-audio request."),
-        ({"modalities": ("AUDIO", "TEXT")}, 1007, "combination of response modalities"),
-        ({"thinking_level": "LOW"}, 1007, "Thinking level"),
-        ({"proactive": False}, 1007, "invalid argument"),
-        ({"affective": True}, 1007, "invalid argument"),
-        ({"model": "models/gemini-3.8-live-extended-thinking"}, 1007, "Thinking level"),
-        (
-            {
-                "model": "models/gemini-3.8-live-extended-thinking",
-                "thinking_level": "HIGH",
-                "blocking": {"f": True},
-            },
-            1007,
-            "BLOCKING",
-        ),
-    ],
-)
-def test_setups_that_are_not_admitted(fields, code, words):
-    with pytest.raises(Refused) as refusal:
-        admit(Setup(**{"model": "models/gemini-3.8-live", **fields}))
-    assert refusal.value.code == code
-    assert words in refusal.value.reason
-
-
-def test_a_usual_setup_is_admitted():
-    setup = Setup(model="models/gemini-3.8-live", modalities=("AUDIO",), blocking={"f": True})
-    assert admit(setup).name == "3.8-live"

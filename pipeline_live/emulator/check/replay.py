@@ -35,7 +35,7 @@ from pipeline_live.emulator.history import Session
 from pipeline_live.emulator.messages import Audio, Setup
 from pipeline_live.emulator.mind import Mind
 from pipeline_live.emulator.script import Reply, Script
-from pipeline_live.emulator.stage import Options, Speak
+from pipeline_live.emulator.stage import Speak
 from pipeline_live.emulator.voice import Speech, Word, synthesize
 from pipeline_live.emulator.wire import read_message
 
@@ -258,10 +258,9 @@ def _mind_for(take: Take, answers: list[_Answer], seed: int) -> Mind:
     assert isinstance(setup, Setup)
     return Mind(
         setup,
-        admit(setup),
+        admit(setup, vertex=take.vertex),
         Session(voice="heart"),
         script=Script(replies, Reply("")),
-        options=Options(vertex=take.vertex),
         rng=random.Random(seed),
     )
 
