@@ -18,6 +18,7 @@ _COMMANDS = {
     "lint": ("pipeline_live.config.lint", "say what is wrong with a bot's YAML file"),
     "list": ("pipeline_live.config.list", "list what a bot's YAML file can say"),
     "record": ("pipeline_live.record.command", "write down a session with the real service"),
+    "show": ("pipeline_live.report.command", "draw a call from its timeline, and its sound"),
 }
 
 

@@ -47,7 +47,8 @@ from pipeline_live.bench.table import (
 )
 from pipeline_live.errors import UsageError
 from pipeline_live.report import SOUND_NAME, TIMELINE_NAME
-from pipeline_live.report.reading import DEFAULT_CHUNK_MS, parse_sound, parse_timeline
+from pipeline_live.report.lines import parse_timeline
+from pipeline_live.report.reading import DEFAULT_CHUNK_MS, parse_sound
 
 DEFAULT_CALLS = 2
 MOST_LATE_MS = DEFAULT_CHUNK_MS

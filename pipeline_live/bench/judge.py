@@ -24,12 +24,12 @@ from pipeline_live.audio import (
 from pipeline_live.bench.scenarios import Act, Side
 from pipeline_live.bench.schedule import Trial
 from pipeline_live.errors import PipelineLiveError
+from pipeline_live.report.lines import Line
 from pipeline_live.report.reading import (
     DEFAULT_CHUNK_MS,
     DEFAULT_DEVICE_BUFFER_MS,
     QUEUES_MS,
     SAMPLES_PER_MS,
-    Line,
     Sound,
 )
 from pipeline_live.report.speech import audible_spans

@@ -33,7 +33,8 @@ from pipeline_live.errors import PipelineLiveError
 from pipeline_live.processors import MicSource
 from pipeline_live.processors.tags import captured_s
 from pipeline_live.report import SOUND_NAME, TIMELINE_NAME
-from pipeline_live.report.reading import DEFAULT_CHUNK_MS, Line, Sound, parse_sound, parse_timeline
+from pipeline_live.report.lines import Line, parse_timeline
+from pipeline_live.report.reading import DEFAULT_CHUNK_MS, Sound, parse_sound
 from pipeline_live.session import Timeline
 
 STOP_MS = 300

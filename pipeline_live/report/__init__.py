@@ -1,4 +1,4 @@
-"""What a recorded call looked like: a table, a picture, a page to listen with, and numbers.
+"""What a call looked like: a table, a picture, a page to listen with, and numbers.
 
 ::
 
@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline_live.errors import UsageError
-from pipeline_live.report.measure import CallMeasures, InterruptionMeasure, Segment, measure
+from pipeline_live.report.measure import CallMeasures, InterruptionMeasure, measure
 from pipeline_live.report.page import page
 from pipeline_live.report.picture import picture
 from pipeline_live.report.reading import CallRecord, read_call
-from pipeline_live.report.table import summary, table, totals
+from pipeline_live.report.story import Segment
+from pipeline_live.report.table import stages, stages_table, summary, table, totals
 
 __all__ = [
     "SOUND_NAME",
@@ -33,6 +34,7 @@ __all__ = [
     "Segment",
     "measure",
     "read_call",
+    "stages_table",
     "summary",
     "table",
     "write_report",
@@ -44,9 +46,14 @@ TIMELINE_NAME = "timeline.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class CallFiles:
-    """Where a recorded call lies, when not under the usual names in the report's folder."""
+    """Where a call lies when not under the usual names in the report's folder.
 
-    wav: Path
+    Attributes:
+        wav: The recording; None when there is none.
+        timeline: The timeline.
+    """
+
+    wav: Path | None
     timeline: Path
 
 
@@ -75,7 +82,7 @@ def write_report(
     *,
     title: str = "Recorded call",
 ) -> Report:
-    """Measure a recorded call and write its report beside it.
+    """Measure a call and write its report beside it.
 
     Args:
         folder: Where the report goes, and where the page looks for ``call.wav``.
@@ -91,7 +98,8 @@ def write_report(
         source = CallFiles(folder / SOUND_NAME, folder / TIMELINE_NAME)
     sound = SOUND_NAME
     if isinstance(source, CallFiles):
-        sound = Path(os.path.relpath(source.wav, folder)).as_posix()
+        if source.wav is not None:
+            sound = Path(os.path.relpath(source.wav, folder)).as_posix()
         source = read_call(source.wav, source.timeline)
     measures = measure(source)
     report = Report(
@@ -101,7 +109,12 @@ def write_report(
         page=folder / "index.html",
         summary=folder / "summary.json",
     )
-    numbers = {"title": title, **totals(measures), "details": summary(measures)}
+    numbers = {
+        "title": title,
+        **totals(measures),
+        "stages": stages(measures),
+        "details": summary(measures),
+    }
     try:
         picture(source, measures, title).save(report.picture)
         report.page.write_text(page(source, measures, title, sound), encoding="utf-8")

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_live.report.measure import CallMeasures, InterruptionMeasure, Segment
+from pipeline_live.report.measure import CallMeasures, InterruptionMeasure
 from pipeline_live.report.reading import CallRecord
-from pipeline_live.report.table import source_label
+from pipeline_live.report.story import Segment
+from pipeline_live.report.table import shorten, source_label
 
 # A call up to this long fits one row.
 ONE_ROW_MS = 40_000
@@ -27,6 +28,10 @@ MOST_TICKS = 20
 ENVELOPE_POWER = 0.6
 # Labels keep this much air, in units of the drawing.
 LABEL_GAP = 8.0
+# Events get no more lines of labels than this; interruptions always get one.
+MOST_LEVELS = 8
+LONGEST_LABEL = 44
+INTERRUPTED = "cut"
 
 Peaks = npt.NDArray[np.float64]
 
@@ -77,6 +82,9 @@ def rows_of(whole: Segment, left: float, width: float) -> tuple[Row, ...]:
     start = whole.start_ms // 1000 * 1000
     end = max(-(-whole.end_ms // 1000) * 1000, start + 1000)
     length = _row_length(end - start)
+    # As many rows as that takes, but all of the same length and the last one full.
+    rows = -(-(end - start) // length)
+    length = -(-(end - start) // (rows * 1000)) * 1000
     return tuple(Row(at, at + length, left, width) for at in range(start, end, length))
 
 
@@ -102,22 +110,31 @@ def reactions(measures: CallMeasures) -> tuple[Segment, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """An interruption in a row: where it is, and where its label goes.
+class Label:
+    """A moment with a text.
 
     Attributes:
-        number: Counted from 1, as in the table.
-        x: Place of the vertical line.
-        label_x: Left edge of the label.
-        level: Line of labels, 0 the one next to the lanes.
-        text: The label.
+        at_ms: The moment.
+        kind: ``cut`` for an interruption, else the event's kind.
+        text: The text, short enough to be drawn.
     """
 
-    number: int
-    x: float
-    label_x: float
-    level: int
+    at_ms: int
+    kind: str
     text: str
+
+
+def labels_of(record: CallRecord, measures: CallMeasures) -> tuple[Label, ...]:
+    """All labels of a call in order of time: its interruptions, numbered, and its events."""
+    cuts = [
+        Label(one.at_ms, INTERRUPTED, label_of(number, one))
+        for number, one in enumerate(measures.interruptions, 1)
+    ]
+    events = [
+        Label(event.at_ms, event.kind, shorten(event.text, LONGEST_LABEL))
+        for event in record.story.events
+    ]
+    return tuple(sorted([*cuts, *events], key=lambda label: label.at_ms))
 
 
 def label_of(number: int, one: InterruptionMeasure) -> str:
@@ -129,30 +146,73 @@ def label_of(number: int, one: InterruptionMeasure) -> str:
     return " · ".join(parts)
 
 
-def marks_of(
-    row: Row, interruptions: Sequence[tuple[InterruptionMeasure, str, float]]
-) -> tuple[Mark, ...]:
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A label in a row: where its moment is, and where its text goes.
+
+    Attributes:
+        label: The label.
+        x: Place of the vertical line.
+        label_x: Left edge of the text.
+        level: Line of labels, 0 the one next to the lanes; None where a crowd leaves no room and
+            only the vertical line is drawn.
+    """
+
+    label: Label
+    x: float
+    label_x: float
+    level: int | None
+
+
+def marks_of(row: Row, labels: Sequence[tuple[Label, float]]) -> tuple[Mark, ...]:
     """Place the labels of a row without overlaps, on as few lines as a greedy choice gives.
 
     Args:
         row: The row.
-        interruptions: All of the call, in order, with the label's text and its width as drawn.
+        labels: All of the call, in order, with their widths as drawn.
     """
-    here = [(n, *entry) for n, entry in enumerate(interruptions, 1) if row.holds(entry[0].at_ms)]
     right_edges: list[float] = []
     marks = []
-    for number, one, text, width in here:
-        x = row.x(one.at_ms)
+    for label, width in labels:
+        if not row.holds(label.at_ms):
+            continue
+        x = row.x(label.at_ms)
         label_x = max(row.left, min(x, row.left + row.width - width))
         level = _free_level(right_edges, label_x)
+        if label.kind != INTERRUPTED and level >= MOST_LEVELS:
+            marks.append(Mark(label, x, label_x, None))
+            continue
         right_edges[level:] = [label_x + width + LABEL_GAP, *right_edges[level + 1 :]]
-        marks.append(Mark(number, x, label_x, level, text))
+        marks.append(Mark(label, x, label_x, level))
     return tuple(marks)
+
+
+def levels_of(marks: Sequence[Mark]) -> int:
+    """How many lines of labels a row needs; room for one is kept in any case."""
+    return 1 + max((mark.level or 0 for mark in marks), default=0)
 
 
 def _free_level(right_edges: Sequence[float], label_x: float) -> int:
     free = (level for level, edge in enumerate(right_edges) if edge <= label_x)
     return next(free, len(right_edges))
+
+
+def waiting_ceiling_ms(record: CallRecord) -> int:
+    """The most sound that ever waited; 0 when none did and there is nothing to draw."""
+    return max((waiting for _, waiting in record.story.waiting), default=0)
+
+
+def waiting_levels(record: CallRecord, row: Row, columns: int) -> Peaks:
+    """How much sound waits in each of ``columns`` columns of a row, 0..1 of the ceiling."""
+    steps = record.story.waiting
+    moments = np.array([at_ms for at_ms, _ in steps], dtype=np.float64)
+    amounts = np.array([0, *(waiting for _, waiting in steps)], dtype=np.float64)
+    edges = np.linspace(row.start_ms, row.end_ms, columns + 1)
+    # From the state at a column's left edge to the last change before its right edge.
+    firsts = np.searchsorted(moments, edges[:-1], side="right")
+    lasts = np.searchsorted(moments, edges[1:], side="left")
+    most = [amounts[a : max(b, a) + 1].max() for a, b in zip(firsts, lasts, strict=True)]
+    return np.asarray(np.array(most) / max(waiting_ceiling_ms(record), 1))
 
 
 def envelope(record: CallRecord, row: Row, channel: str, columns: int) -> Peaks:
@@ -164,6 +224,8 @@ def envelope(record: CallRecord, row: Row, channel: str, columns: int) -> Peaks:
         channel: ``user`` or ``bot``.
         columns: How many columns the lane has.
     """
+    if record.sound is None:
+        return np.zeros(columns)
     samples = record.sound.user if channel == "user" else record.sound.bot
     # The loudest sample sets the scale for all rows; magnitude via int32 since -(-32768) overflows.
     highest = max(int(samples.max()), -int(samples.min()), 1)

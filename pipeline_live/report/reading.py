@@ -1,6 +1,6 @@
 """A recorded call from its two files: ``call.wav`` (what was heard) and ``timeline.jsonl`` (why).
 
-Parsing is pure (`parse_timeline`, `parse_sound`, `make_record`); only `read_call` opens files.
+Parsing is pure (`parse_sound`, `make_record`); only `read_call` opens files.
 
 All times are call time: milliseconds since the call began. The sound may begin later; the note
 ``SoundStarted`` says when, and `CallRecord.sound_start_ms` keeps it.
@@ -9,17 +9,17 @@ All times are call time: milliseconds since the call began. The sound may begin 
 from __future__ import annotations
 
 import io
-import json
 import wave
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 
 from pipeline_live.audio import BYTES_PER_SAMPLE, OUTPUT_RATE, Samples, samples_to_ms, to_array
 from pipeline_live.errors import AudioFormatError, UsageError
+from pipeline_live.report.lines import Line, parse_timeline
+from pipeline_live.report.story import Segment, Story, tell
 
 RATE = OUTPUT_RATE
 SAMPLES_PER_MS = RATE // 1000
@@ -30,43 +30,6 @@ QUEUES_MS = 10
 """An interruption reaches the sink through a few queues, and the timeline counts whole ms."""
 DEFAULT_DEVICE_BUFFER_MS = 40
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a timeline, with the place it was read from.
-
-    Attributes:
-        t_ms: Call time in milliseconds.
-        kind: ``fact``, ``action`` or ``note``.
-        name: What happened.
-        fields: The whole JSON object.
-        where: ``file:line``, for messages.
-    """
-
-    t_ms: int
-    kind: str
-    name: str
-    fields: dict[str, Any]
-    where: str
-
-    def get(self, key: str, expected: type[T], default: T | None = None) -> T:
-        """The field ``key``, checked to be of type ``expected``.
-
-        Raises:
-            UsageError: The field is missing (and there is no default) or of another type.
-        """
-        value = self.fields.get(key, default)
-        # bool is an int to isinstance, but never a time or a number of a reply.
-        if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
-            found = f"found {json.dumps(value)}" if key in self.fields else "it is missing"
-            raise UsageError(
-                f'{self.where}: {self.name} needs "{key}" of type {expected.__name__}, {found}; '
-                "correct the line or record the call again"
-            )
-        return value
-
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
@@ -76,6 +39,7 @@ class Interruption:
         at_ms: When it was confirmed.
         reply: Number of the interrupted reply.
         source: Who confirmed it: ``local_speech``, ``server`` or ``stop``.
+        held_ms: When playout was held before; None when it was not.
         heard_ms: How much of the reply the ledger says was heard.
         heard_text: The words that the ledger says were heard.
     """
@@ -83,6 +47,7 @@ class Interruption:
     at_ms: int
     reply: int
     source: str
+    held_ms: int | None
     heard_ms: int
     heard_text: str
 
@@ -122,31 +87,40 @@ class CallRecord:
     """Everything the report needs to know about one call.
 
     Attributes:
-        sound: The recording.
+        sound: The recording; None when there is none.
         sound_start_ms: Call time of the recording's first sample.
+        story: What happened besides interruptions, and between them.
+        measured: Whether the recording was made where the bot was heard; False when it was put
+            together from what the ledger says was played.
         interruptions: In order of time, like all tuples here.
         replies: Beginnings of replies.
         clips: Clips with a known onset.
         speech_onset_ms: Where the local VAD thinks speech began.
         stop_ms: When Stop was requested.
+        silent_ms: When, at a hold or a flush, the last sample will be over, as (moment, end).
         chunk_ms: Size of the sink's chunks.
         device_buffer_ms: What the sink's device holds beyond the current chunk.
     """
 
-    sound: Sound
+    sound: Sound | None
     sound_start_ms: int
+    story: Story
+    measured: bool = True
     interruptions: tuple[Interruption, ...] = ()
     replies: tuple[ReplyStart, ...] = ()
     clips: tuple[UserClip, ...] = ()
     speech_onset_ms: tuple[int, ...] = ()
     stop_ms: tuple[int, ...] = ()
+    silent_ms: tuple[tuple[int, int], ...] = ()
     chunk_ms: int = DEFAULT_CHUNK_MS
     device_buffer_ms: int = DEFAULT_DEVICE_BUFFER_MS
 
     @property
-    def sound_end_ms(self) -> int:
-        """Call time of the recording's end."""
-        return self.sound_start_ms + self.sound.duration_ms
+    def whole(self) -> Segment:
+        """The stretch of call time that can be shown: the recording, or all lines without one."""
+        if self.sound is None:
+            return self.story.whole
+        return Segment(self.sound_start_ms, self.sound_start_ms + self.sound.duration_ms)
 
     @property
     def allowed_tail_ms(self) -> int:
@@ -160,42 +134,11 @@ class CallRecord:
     def to_sample(self, t_ms: int) -> int:
         """Index of the sample at call time ``t_ms``, cut to the recording."""
         index = (t_ms - self.sound_start_ms) * SAMPLES_PER_MS
-        return min(max(index, 0), len(self.sound.bot))
+        return min(max(index, 0), len(self.sound.bot) if self.sound else 0)
 
     def to_ms(self, sample: int) -> int:
         """Call time at which ``sample`` begins, rounded to the nearest millisecond."""
         return self.sound_start_ms + round(sample / SAMPLES_PER_MS)
-
-
-def parse_timeline(text: str, name: str = "timeline.jsonl") -> tuple[Line, ...]:
-    """Parse JSON lines, in order of time; blank lines are left out.
-
-    Args:
-        text: The file's content.
-        name: How messages call the file.
-
-    Raises:
-        UsageError: A line is no JSON object or lacks ``t_ms``, ``kind`` or ``name``.
-    """
-    numbered = enumerate(text.split("\n"), start=1)
-    lines = [_parse_line(raw, f"{name}:{number}") for number, raw in numbered if raw.strip()]
-    return tuple(sorted(lines, key=lambda line: line.t_ms))
-
-
-def _parse_line(raw: str, where: str) -> Line:
-    try:
-        value = json.loads(raw)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UsageError(
-            f"{where}: not JSON ({error}); delete the line or record the call again"
-        ) from None
-    if not isinstance(value, dict):
-        raise UsageError(
-            f"{where}: a timeline line is a JSON object, found {type(value).__name__}; "
-            "delete the line or record the call again"
-        )
-    bare = Line(0, "", "a timeline line", value, where)
-    return Line(bare.get("t_ms", int), bare.get("kind", str), bare.get("name", str), value, where)
 
 
 def parse_sound(data: bytes, name: str = "call.wav") -> Sound:
@@ -241,11 +184,13 @@ class _Found:
     """What `make_record` has met so far; the tuples of `CallRecord` in the making."""
 
     sound_start_ms: int | None = None
+    measured: bool = True
     interruptions: list[Interruption] = field(default_factory=list)
     replies: list[ReplyStart] = field(default_factory=list)
     clips: list[UserClip] = field(default_factory=list)
     speech_onset_ms: list[int] = field(default_factory=list)
     stop_ms: list[int] = field(default_factory=list)
+    silent_ms: list[tuple[int, int]] = field(default_factory=list)
     chunk_ms: int = DEFAULT_CHUNK_MS
     device_buffer_ms: int = DEFAULT_DEVICE_BUFFER_MS
 
@@ -254,9 +199,12 @@ class _Found:
         match line.kind, line.name:
             case "note", "SoundStarted":
                 self.sound_start_ms = line.t_ms
+                self.measured = line.get("measured", bool, True)
             case "note", "PlayoutConfigured":
                 self.chunk_ms = line.get("chunk_ms", int)
                 self.device_buffer_ms = line.get("device_buffer_ms", int)
+            case "note", "PlayoutSilent":
+                self.silent_ms.append((line.t_ms, line.get("silent_ms", int)))
             case "note", "UserClip":
                 onset_ms, label = line.get("onset_ms", int), line.get("label", str, "")
                 self.clips.append(UserClip(line.t_ms, onset_ms, label))
@@ -277,26 +225,40 @@ def _interruption(line: Line) -> Interruption:
         at_ms=line.t_ms,
         reply=line.get("reply", int),
         source=line.get("source", str),
+        held_ms=line.maybe("held_ms", int),
         heard_ms=line.get("heard_ms", int),
-        heard_text=line.get("heard_text", str),
+        heard_text=_heard_text(line),
     )
 
 
-def make_record(lines: Sequence[Line], sound: Sound, *, name: str = "timeline.jsonl") -> CallRecord:
+def _heard_text(line: Line) -> str:
+    """The heard words; how many letters they have where the timeline keeps no words."""
+    letters = line.maybe("heard_text_chars", int)
+    if letters is None:
+        return line.get("heard_text", str)
+    return f"({letters} letters)" if letters else ""
+
+
+def make_record(
+    lines: Sequence[Line], sound: Sound | None, *, name: str = "timeline.jsonl"
+) -> CallRecord:
     """Join a parsed timeline and its sound.
 
     Args:
         lines: The timeline, in order of time.
-        sound: The recording.
+        sound: The recording, where there is one.
         name: How messages call the timeline.
 
     Raises:
-        UsageError: A known line lacks a field, or no line says when the sound started.
+        UsageError: A known line lacks a field, no line says when the sound started, or there is no
+            line at all.
     """
+    if not lines and sound is None:
+        raise UsageError(f"{name}: holds no line; record the call again")
     found = _Found()
     for line in lines:
         found.take(line)
-    if found.sound_start_ms is None:
+    if found.sound_start_ms is None and sound is not None:
         raise UsageError(
             f"{name}: no line says when the sound started; add "
             '{"t_ms": ..., "kind": "note", "name": "SoundStarted"} with the call time of the '
@@ -304,33 +266,41 @@ def make_record(lines: Sequence[Line], sound: Sound, *, name: str = "timeline.js
         )
     return CallRecord(
         sound=sound,
-        sound_start_ms=found.sound_start_ms,
+        sound_start_ms=found.sound_start_ms or 0,
+        story=tell(lines),
+        measured=found.measured,
         interruptions=tuple(found.interruptions),
         replies=tuple(found.replies),
         clips=tuple(found.clips),
         speech_onset_ms=tuple(sorted(found.speech_onset_ms)),
         stop_ms=tuple(found.stop_ms),
+        silent_ms=tuple(found.silent_ms),
         chunk_ms=found.chunk_ms,
         device_buffer_ms=found.device_buffer_ms,
     )
 
 
-def read_call(wav: Path | str, timeline: Path | str) -> CallRecord:
+def read_call(wav: Path | str | None, timeline: Path | str) -> CallRecord:
     """Read a recorded call.
 
     Args:
-        wav: Stereo WAV file, 24 kHz s16le, left the user's microphone, right the bot.
+        wav: Stereo WAV file, 24 kHz s16le, left the user's microphone, right the bot; None when
+            no sound was recorded.
         timeline: JSON lines beside it.
 
     Raises:
         UsageError: A file is missing or broken; the text says where and what to do.
     """
-    wav, timeline = Path(wav), Path(timeline)
-    sound = parse_sound(_read_bytes(wav), str(wav))
+    timeline = Path(timeline)
+    sound = None if wav is None else parse_sound(_read_bytes(Path(wav)), str(wav))
     try:
         text = _read_bytes(timeline).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{timeline}: not UTF-8 ({error}); record the call again") from None
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UsageError(
+            f"{timeline}:{line}: not UTF-8 ({error.reason}); is this a timeline? record the call "
+            "again"
+        ) from None
     return make_record(parse_timeline(text, str(timeline)), sound, name=str(timeline))
 
 

@@ -28,13 +28,15 @@ DEFINITIONS = (
     (
         "to silence",
         "from the true onset of the user's speech (or Stop's request) to the last audible sample "
-        "of the reply at the sink, stale sound included; 0 when the bot was silent already, "
+        "of the reply as recorded at the sink (or as told by whoever plays it, where nothing was "
+        "recorded there), stale sound included; 0 when the bot was silent already, "
         f'"{NOTHING}" when no onset is known',
     ),
     (
         "stale",
         "sound of the dead reply later than the sink's chunk, device buffer and 10 ms allow and "
-        f"before the next reply; must be 0 (audible means {AUDIBLE_DBFS} dBFS or more)",
+        f"before the next reply; must be 0 (audible means {AUDIBLE_DBFS} dBFS or more); "
+        f'"{NOTHING}" when nothing was recorded at the sink',
     ),
     ("heard", "how much of the reply was played, as the ledger counts it, and its words"),
 )
@@ -52,6 +54,7 @@ def summary(measures: CallMeasures) -> list[dict[str, Any]]:
 def totals(measures: CallMeasures) -> dict[str, Any]:
     """The call in numbers, ready for JSON; durations in milliseconds, None where unknown."""
     known = _times_to_silence(measures)
+    known_stale = all(one.stale_ms is not None for one in measures.interruptions)
     return {
         "duration_ms": measures.whole.duration_ms,
         "user_speech_ms": sum(segment.duration_ms for segment in measures.user),
@@ -59,8 +62,44 @@ def totals(measures: CallMeasures) -> dict[str, Any]:
         "interruptions": len(measures.interruptions),
         "time_to_silence_median_ms": round(median(known)) if known else None,
         "time_to_silence_worst_ms": max(known, default=None),
-        "stale_ms": sum(one.stale_ms for one in measures.interruptions),
+        "stale_ms": sum(one.stale_ms or 0 for one in measures.interruptions)
+        if known_stale
+        else None,
     }
+
+
+def stages(measures: CallMeasures) -> list[dict[str, Any]]:
+    """What took how long, ready for JSON; all in milliseconds."""
+    return [
+        {
+            "stage": stage.name,
+            "count": len(stage.times_ms),
+            "median_ms": stage.median_ms,
+            "worst_ms": stage.worst_ms,
+            "times_ms": list(stage.times_ms),
+        }
+        for stage in measures.stages
+    ]
+
+
+def stages_table(measures: CallMeasures) -> str:
+    """The stages for a terminal, no final newline; empty when nothing took any time."""
+    if not measures.stages:
+        return ""
+    rows = [("stage", "count", "median (ms)", "worst (ms)")]
+    rows += [
+        (stage.name, str(len(stage.times_ms)), str(stage.median_ms), str(stage.worst_ms))
+        for stage in measures.stages
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
 def headline(measures: CallMeasures) -> str:
@@ -76,8 +115,10 @@ def headline(measures: CallMeasures) -> str:
     if numbers["time_to_silence_median_ms"] is not None:
         middle, worst = numbers["time_to_silence_median_ms"], numbers["time_to_silence_worst_ms"]
         parts.append(f"time to silence {middle} ms median, {worst} ms worst")
-    if count:
+    if numbers["stale_ms"] is not None and count:
         parts.append(f"stale {numbers['stale_ms']} ms")
+    if not measures.measured:
+        parts.append("told by the timeline, not measured at the sink")
     return " · ".join(parts)
 
 
@@ -109,7 +150,7 @@ def cells(number: int, one: InterruptionMeasure) -> tuple[str, ...]:
         source_label(one),
         f"{one.at_ms / 1000:.2f}",
         NOTHING if quiet is None else str(quiet),
-        str(one.stale_ms),
+        NOTHING if one.stale_ms is None else str(one.stale_ms),
         f"{one.heard_ms / 1000:.2f}",
     )
 

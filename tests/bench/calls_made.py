@@ -20,7 +20,8 @@ from pipeline_live.bench.judge import INTERRUPTION_SEEN, USER_ACTED, Outcome, ju
 from pipeline_live.bench.proof import tone
 from pipeline_live.bench.scenarios import SCENARIOS, Scenario, Side
 from pipeline_live.bench.schedule import Trial
-from pipeline_live.report.reading import Line, Sound
+from pipeline_live.report.lines import Line
+from pipeline_live.report.reading import Sound
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 ZERO_MS = 37

@@ -8,7 +8,8 @@ from pipeline_live.bench.clips import Clip
 from pipeline_live.bench.judge import ALLOWED_TAIL_MS, judge, locate
 from pipeline_live.bench.scenarios import Side
 from pipeline_live.errors import PipelineLiveError
-from pipeline_live.report.reading import Line, Sound
+from pipeline_live.report.lines import Line
+from pipeline_live.report.reading import Sound
 
 from .calls_made import (
     BEGUN_MS,

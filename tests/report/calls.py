@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline_live.report.reading import CallRecord, Sound, make_record, parse_timeline
+from pipeline_live.report.lines import parse_timeline
+from pipeline_live.report.reading import CallRecord, Sound, make_record
 
 RATE = 24_000
 PER_MS = RATE // 1000
@@ -65,6 +66,40 @@ class Call:
         fields = {"reply": reply, "source": source, "heard_ms": 1500, "heard_text": text}
         return self._line("action", "ReportInterruption", t_ms, fields)
 
+    def action(self, name: str, t_ms: int, **fields: Any) -> Call:
+        return self._line("action", name, t_ms, fields)
+
+    def arrives(self, t_ms: int, reply: int | None, ms: int) -> Call:
+        """Sound of the model; of no reply when it is dropped."""
+        self.fact("AudioReceived", t_ms, samples=ms * PER_MS)
+        return (
+            self.action("Drop", t_ms)
+            if reply is None
+            else self.action("Deliver", t_ms, reply=reply)
+        )
+
+    def plays(self, start_ms: int, reply: int, ms: int) -> Call:
+        """The sink reports, every 20 ms, that it plays the beginning of a reply."""
+        for played in range(20, ms + 1, 20):
+            self.fact("PlayoutAdvanced", start_ms + played, reply=reply, samples=played * PER_MS)
+        return self
+
+    def flush(self, t_ms: int, *replies: int) -> Call:
+        return self.action("FlushPlayout", t_ms, replies=list(replies))
+
+    def holds(self, t_ms: int, end_ms: int, *, resumes: bool) -> Call:
+        self.action("HoldPlayout", t_ms)
+        if not resumes:
+            return self
+        self.action("ResumePlayout", end_ms)
+        fields = {"onset_ms": t_ms - 80, "held_for_ms": end_ms - t_ms, "expired": False}
+        return self.action("ReportFalseAlarm", end_ms, **fields)
+
+    def turn(self, onset_ms: int, end_ms: int) -> Call:
+        """The local ears hear a turn, each end as late as they are sure."""
+        self.action("StartUserTurn", onset_ms + 288, onset_ms=onset_ms)
+        return self.action("EndUserTurn", end_ms + 800)
+
     def _line(self, kind: str, name: str, t_ms: int, fields: dict[str, Any]) -> Call:
         self.lines.append({"t_ms": t_ms, "kind": kind, "name": name, **fields})
         return self
@@ -74,6 +109,10 @@ class Call:
 
     def wav(self) -> bytes:
         return wav_bytes(self._both.tobytes())
+
+    def silent_record(self) -> CallRecord:
+        """The call as its timeline alone tells it."""
+        return make_record(parse_timeline(self.timeline()), None)
 
     def record(self) -> CallRecord:
         left, right = (np.ascontiguousarray(self._both[:, channel]) for channel in (0, 1))
@@ -112,4 +151,25 @@ def example() -> Call:
         .interrupted(8010, 3, "stop")
         .reply(9000, 4)
         .bot(9000, 11_000)
+    )
+
+
+def eventful() -> Call:
+    """What an interruption is not: an answer, a hold for nothing, dropped sound, faults, news."""
+    return (
+        Call(duration_ms=12_000)
+        .fact("ConnectionOpened", 10)
+        .user(500, 1500)
+        .turn(500, 1500)
+        .reply(2000, 1)
+        .arrives(2000, 1, 8000)
+        .plays(2000, 1, 2980)
+        .bot(2000, 4980)
+        .holds(3000, 3240, resumes=True)
+        .flush(5000, 1)
+        .interrupted(5000, 1, "stop")
+        .arrives(5100, None, 400)
+        .action("ReportAnomaly", 6000, what="uplink full")
+        .fact("ToolCalled", 6500)
+        .fact("Martian", 6600, reply="?")
     )

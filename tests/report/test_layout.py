@@ -8,19 +8,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_live.report.layout import (
+    INTERRUPTED,
     LABEL_GAP,
+    MOST_LEVELS,
     MOST_ROWS,
     MOST_TICKS,
+    Label,
     Row,
     clock,
     envelope,
     label_of,
+    labels_of,
+    levels_of,
     marks_of,
     must_be_silent,
     reactions,
     rows_of,
+    waiting_ceiling_ms,
+    waiting_levels,
 )
-from pipeline_live.report.measure import InterruptionMeasure, Segment, measure
+from pipeline_live.report.measure import InterruptionMeasure, measure
+from pipeline_live.report.story import Segment
 
 from .calls import Call, example
 
@@ -32,7 +40,7 @@ from .calls import Call, example
         (Segment(120, 9_500), [(0, 10_000)]),
         (Segment(-1500, 300), [(-2000, 1000)]),
         (Segment(5000, 5000), [(5000, 6000)]),
-        (Segment(0, 40_001), [(0, 20_000), (20_000, 40_000), (40_000, 60_000)]),
+        (Segment(0, 40_001), [(0, 14_000), (14_000, 28_000), (28_000, 42_000)]),
     ],
 )
 def test_rows(whole: Segment, expected: list[tuple[int, int]]) -> None:
@@ -72,8 +80,10 @@ def interruption(at_ms: int) -> InterruptionMeasure:
 )
 def test_labels_stay_in_the_row_and_never_overlap(moments: list[int], width: float) -> None:
     row = Row(0, 20_000, left=50, width=1000)
-    marks = marks_of(row, [(interruption(t), "label", width) for t in moments])
-    assert [mark.number for mark in marks] == list(range(1, len(moments) + 1))
+    labels = [Label(t, INTERRUPTED, "label") for t in moments]
+    marks = marks_of(row, [(label, width) for label in labels])
+    assert [mark.label for mark in marks] == labels
+    assert levels_of(marks) == 1 + max((mark.level or 0 for mark in marks), default=0)
     for index, mark in enumerate(marks):
         assert row.left <= mark.label_x
         assert mark.label_x + width <= row.left + row.width + 1e-6
@@ -85,18 +95,37 @@ def test_labels_stay_in_the_row_and_never_overlap(moments: list[int], width: flo
 
 def test_labels_far_apart_share_a_line_and_other_rows_are_left_out() -> None:
     row = Row(20_000, 40_000, left=0, width=1000)
-    entries = [(interruption(t), "x", 100.0) for t in (5000, 21_000, 21_500, 30_000)]
-    assert [(mark.number, mark.level) for mark in marks_of(row, entries)] == [
-        (2, 0),
-        (3, 1),
-        (4, 0),
+    entries = [(Label(t, "news", "x"), 100.0) for t in (5000, 21_000, 21_500, 30_000)]
+    assert [(mark.label.at_ms, mark.level) for mark in marks_of(row, entries)] == [
+        (21_000, 0),
+        (21_500, 1),
+        (30_000, 0),
     ]
 
 
+def test_a_crowd_of_events_leaves_the_interruption_its_label() -> None:
+    row = Row(0, 20_000, left=0, width=1000)
+    crowd = [(Label(1000 + n, "fault", "x"), 100.0) for n in range(30)]
+    marks = marks_of(row, [*crowd, (Label(1030, INTERRUPTED, "1"), 100.0)])
+    assert len(marks) == 31
+    assert sum(mark.level is None for mark in marks) == 30 - MOST_LEVELS
+    assert marks[-1].level == MOST_LEVELS
+
+
+def test_what_waits_is_drawn_at_its_height_until_it_is_flushed() -> None:
+    call = Call().reply(1000, 1).arrives(1000, 1, 4000).arrives(2010, 1, 4000)
+    call.plays(1000, 1, 2000).flush(3000, 1)
+    record = call.record()
+    assert waiting_ceiling_ms(record) == 7000
+    levels = waiting_levels(record, Row(0, 4000, 0, 8), columns=8)
+    assert levels.round(2).tolist() == [0, 0, 0.57, 0.5, 1.0, 0.93, 0, 0]
+    assert waiting_ceiling_ms(Call().record()) == 0
+
+
 def test_labels_say_who_how_fast_and_how_stale() -> None:
-    measures = measure(example().record())
-    labels = [label_of(n, one) for n, one in enumerate(measures.interruptions, 1)]
-    assert labels == [
+    record = example().record()
+    labels = labels_of(record, measure(record))
+    assert [label.text for label in labels] == [
         "1 · local speech · 230 ms",
         "2 · server · 840 ms · 140 ms stale",
         "3 · stop · 50 ms",

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline_live.report.measure import CallMeasures, InterruptionMeasure, Segment, measure
+from pipeline_live.report.measure import Answer, CallMeasures, InterruptionMeasure, measure
+from pipeline_live.report.reading import CallRecord
+from pipeline_live.report.story import Segment
 
 from .calls import Call, example
 
@@ -201,6 +203,11 @@ def moved(measures: CallMeasures, by_ms: int) -> CallMeasures:
 
     return CallMeasures(
         whole=segments((measures.whole,))[0],
+        answers=tuple(
+            replace(answer, span=segments((answer.span,))[0]) for answer in measures.answers
+        ),
+        stages=measures.stages,
+        measured=measures.measured,
         user=segments(measures.user),
         bot=segments(measures.bot),
         stale=segments(measures.stale),
@@ -250,3 +257,51 @@ def test_any_leak_is_found_to_the_millisecond(
     assert one.silence_ms is not None
     assert abs(one.silence_ms - last_ms) <= SHORT_MS
     assert one.time_to_silence_ms == max(0, one.silence_ms - 1000)
+
+
+# --- between interruptions ----------------------------------------------------------------------
+
+
+def stages(record: CallRecord) -> dict[str, tuple[int, ...]]:
+    return {stage.name: stage.times_ms for stage in measure(record).stages}
+
+
+def test_each_stage_is_timed_from_the_true_onset() -> None:
+    held = base().bot(1000, 3150)
+    held.lines[-1] |= {"held_ms": 3090}
+    assert stages(held.record()) == {
+        "speech to hold": (90,),
+        "speech to decision": (200,),
+        "speech to silence": (150,),
+    }
+    assert stages(example().record()) == {
+        "speech to decision": (180, 250),
+        "speech to silence": (230, 840),
+        "Stop to silence": (50,),
+        "end of speech to answer": (1000, 1400),
+    }
+
+
+def test_the_wait_for_an_answer_ends_with_the_first_sound_and_counts_once() -> None:
+    call = Call().user(500, 1500).turn(500, 1500).reply(1900, 1).bot(2100, 3000)
+    call.reply(4000, 2).bot(4000, 5000)  # the model goes on by itself
+    assert measure(call.record()).answers == (Answer(1, Segment(1500, 2100)),)
+    assert measure(call.silent_record()).answers == (), "the ears were sure after the answer"
+
+
+def test_a_noise_that_was_no_turn_asks_for_nothing() -> None:
+    call = Call().user(500, 1500).turn(500, 1500).user(2600, 2700).reply(2900, 1).bot(3100, 4000)
+    assert measure(call.record()).answers == (Answer(1, Segment(1500, 3100)),)
+
+
+def test_without_a_recording_at_the_sink_stale_sound_is_not_claimed() -> None:
+    call = base().bot(1000, 3500).note("PlayoutSilent", 3195, silent_ms=3260)
+    call.lines[-2] |= {"held_ms": 3190}
+    played = call.record()
+    told = replace(played, measured=False)
+    assert only(call).stale_ms == 230
+    for record in (told, call.silent_record()):
+        measures = measure(record)
+        (one,) = measures.interruptions
+        assert (measures.measured, measures.stale, one.stale_ms) == (False, (), None)
+        assert one.silence_ms == 3260

@@ -14,7 +14,7 @@ from pipeline_live.report.measure import measure
 from pipeline_live.report.page import LEAD_MS, page
 from pipeline_live.report.svg import LANE_LEFT, LANE_WIDTH, svg_rows
 
-from .calls import Call, example
+from .calls import Call, eventful, example
 
 EVIL = '</script><img src=x onerror="alert(1)">&amp;$title'
 
@@ -81,9 +81,9 @@ def test_each_interruption_has_a_button_that_leads_into_it() -> None:
         str(moment - LEAD_MS) for moment in (2000, 4800, 8000)
     ]
     assert [button["aria-label"] for button in buttons] == [
-        "Play interruption 1, at 0:02.18",
-        "Play interruption 2, at 0:05.05",
-        "Play interruption 3, at 0:08.01",
+        "Go to interruption 1, at 0:02.18",
+        "Go to interruption 2, at 0:05.05",
+        "Go to interruption 3, at 0:08.01",
     ]
     rows = [row for row in elements.all("tr") if "data-from" in row]
     assert [(row["data-from"], row["data-until"]) for row in rows] == [
@@ -94,14 +94,61 @@ def test_each_interruption_has_a_button_that_leads_into_it() -> None:
     assert "No interruption in this call." in "".join(Elements(written(Call())).texts)
 
 
+def test_what_else_happened_is_told_and_leads_there() -> None:
+    html = written(eventful())
+    elements = Elements(html)
+    assert [button["aria-label"] for button in elements.all("button")] == [
+        "Go to interruption 1, at 0:05.00",
+        "Go to 0:03.24: held 240 ms for nothing",
+        "Go to 0:06.00: uplink full",
+        "Go to 0:06.50: function called",
+    ]
+    shown = [text.strip() for text in elements.texts if text.strip()]
+    assert "Martian" in shown
+    assert "end of speech to answer" in shown
+    assert [e["style"] for e in elements.all("i")] == ["left:0.0%", "left:48.0%", "left:100.0%"]
+    (drawing,) = [e for e in elements.all("svg") if e.get("class") == "row"]
+    assert drawing["aria-label"] == (
+        "Who spoke when, from 0:00 to 0:12. Interruptions: 1 · stop · 0 ms. "
+        "Also: held 240 ms for nothing; uplink full; function called"
+    )
+    for name in ("held", "waiting", "dropped", "answer"):
+        assert re.search(rf'<(rect|path) class="{name}"', html), name
+
+
+def test_without_sound_a_slider_moves_the_call_time() -> None:
+    record = eventful().silent_record()
+    elements = Elements(page(record, measure(record), "A call"))
+    assert not elements.all("audio")
+    (slider,) = elements.all("input")
+    assert (slider["type"], slider["min"], slider["max"]) == ("range", "0", "6600")
+    assert slider["aria-label"] == "Call time"
+    assert any("No sound was recorded" in text for text in elements.texts)
+
+
+def test_a_recording_that_was_not_made_at_the_sink_says_so() -> None:
+    call = eventful()
+    call.lines[0]["measured"] = False
+    assert any("stale sound cannot be told" in t for t in Elements(written(call)).texts)
+    assert not any("stale sound cannot" in t for t in Elements(written(eventful())).texts)
+
+
+def test_every_text_of_an_event_is_escaped() -> None:
+    call = Call().action("ReportAnomaly", 10, what=EVIL).action(f"Report{EVIL}", 20)
+    elements = Elements(written(call.note(EVIL, 30)))
+    assert not elements.all("img")
+    assert len(elements.all("script")) == 2
+
+
 def test_the_script_gets_the_rows_as_they_are_drawn() -> None:
     call = Call(duration_ms=45_000, start_ms=300)
     html = written(call)
     data = re.search(r'<script type="application/json" id="call">(.*?)</script>', html)
     assert data is not None
     assert json.loads(data[1]) == {
-        "soundStart": 300,
-        "rows": [[0, 20_000], [20_000, 40_000], [40_000, 60_000]],
+        "start": 300,
+        "end": 45_300,
+        "rows": [[0, 16_000], [16_000, 32_000], [32_000, 48_000]],
         "width": 1200,
         "laneLeft": LANE_LEFT,
         "laneWidth": LANE_WIDTH,
@@ -129,5 +176,5 @@ def test_drawings_are_well_formed_and_in_place() -> None:
     assert (x, width) == (pytest.approx(row.x(5500), abs=0.1), pytest.approx(140 * length, abs=0.1))
     assert len(boxes("bar user")) == 2
     assert len(boxes("bar bot")) == 5
-    assert len(boxes("silent")) == len(boxes("reaction")) == len(boxes("label")) == 3
+    assert len(boxes("silent")) == len(boxes("reaction")) == len(boxes("label cut")) == 3
     assert len([e for e in root.iter("line") if e.get("class") == "playhead"]) == 1

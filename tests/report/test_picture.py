@@ -9,19 +9,30 @@ from PIL import Image, ImageColor
 from pipeline_live.report.layout import rows_of
 from pipeline_live.report.measure import measure
 from pipeline_live.report.picture import (
+    ANSWER,
     BOT,
+    BOT_BAR,
     CUT,
+    DROPPED,
+    FAULT,
+    HELD,
     LANE_LEFT,
     LANE_WIDTH,
+    LEGEND_HEIGHT,
+    NEWS,
     REACTION,
+    STAGE_HEAD,
+    STAGE_LINE,
     STALE,
     STALE_BAR,
     USER,
+    USER_BAR,
+    WAITING,
     WIDTH,
     picture,
 )
 
-from .calls import Call, example
+from .calls import Call, eventful, example
 
 
 def drawn(call: Call, title: str = "A call") -> Image.Image:
@@ -29,9 +40,11 @@ def drawn(call: Call, title: str = "A call") -> Image.Image:
     return picture(record, measure(record), title)
 
 
-def columns_of(image: Image.Image, colour: str, above_legend: int = 70) -> list[int]:
-    """Columns in which a colour occurs, the legend left out."""
-    lanes = np.asarray(image)[: image.height - above_legend]
+def columns_of(call: Call, colour: str) -> list[int]:
+    """Columns in which a colour occurs, above the legend, which is drawn in all colours."""
+    image, stages = drawn(call), len(measure(call.record()).stages)
+    below = LEGEND_HEIGHT + (STAGE_HEAD + STAGE_LINE * stages + 16 if stages else 1)
+    lanes = np.asarray(image)[: image.height - below]
     same = (lanes == ImageColor.getrgb(colour)).all(axis=2)
     return [int(x) for x in np.flatnonzero(same.any(axis=0))]
 
@@ -48,15 +61,39 @@ def test_sounds_are_drawn_at_their_time() -> None:
         (CUT, 2180, None),
         (REACTION, 2000, 8050),
     ]:
-        columns = columns_of(image, colour)
+        columns = columns_of(call, colour)
         assert abs(columns[0] - row.x(start_ms)) <= 8, colour
         if end_ms is not None:
             assert abs(columns[-1] - row.x(end_ms)) <= 8, colour
 
 
 def test_a_clean_call_shows_no_stale_sound() -> None:
-    image = drawn(Call().reply(100, 1).bot(100, 1000).interrupted(1000))
-    assert columns_of(image, STALE) == columns_of(image, STALE_BAR) == []
+    call = Call().reply(100, 1).bot(100, 1000).interrupted(1000)
+    assert columns_of(call, STALE) == columns_of(call, STALE_BAR) == []
+
+
+def test_holds_waits_faults_and_sound_on_its_way_are_drawn_at_their_time() -> None:
+    call = eventful()
+    (row,) = rows_of(measure(call.record()).whole, LANE_LEFT, LANE_WIDTH)
+    for colour, start_ms, end_ms in [
+        (HELD, 3000, 3240),
+        (ANSWER, 1500, 2000),
+        (WAITING, 2000, 5000),
+        (DROPPED, 5100, 5100),
+        (FAULT, 6000, None),
+        (NEWS, 6500, None),
+    ]:
+        columns = columns_of(call, colour)
+        assert abs(columns[0] - row.x(start_ms)) <= 8, colour
+        if end_ms is not None:
+            assert abs(columns[-1] - row.x(end_ms)) <= 8, colour
+
+
+def test_a_call_without_sound_is_drawn_as_bars() -> None:
+    record = eventful().silent_record()
+    image = np.asarray(picture(record, measure(record), "A call"))
+    for colour in (USER_BAR, BOT_BAR, WAITING, HELD, FAULT):
+        assert (image == ImageColor.getrgb(colour)).all(axis=2).any(), colour
 
 
 def test_a_long_call_is_wrapped() -> None:

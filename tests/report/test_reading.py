@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 from pipeline_live.errors import AudioFormatError, UsageError
+from pipeline_live.report.lines import parse_timeline
 from pipeline_live.report.reading import (
     Interruption,
     ReplyStart,
     UserClip,
     make_record,
     parse_sound,
-    parse_timeline,
     read_call,
 )
+from pipeline_live.report.story import Segment
 
 from .calls import Call, wav_bytes
 
@@ -36,13 +37,14 @@ def test_every_known_line_is_kept() -> None:
         .record()
     )
     assert record.sound_start_ms == 250
-    assert record.sound_end_ms == 10_250
+    assert record.whole == Segment(250, 10_250)
+    assert record.measured
     assert record.allowed_tail_ms == 100
     assert record.replies == (ReplyStart(300, 7),)
     assert record.clips == (UserClip(400, 900, "no"),)
     assert record.speech_onset_ms == (910,)
     assert record.stop_ms == (1050,)
-    assert record.interruptions == (Interruption(1100, 7, "stop", 1500, "Well"),)
+    assert record.interruptions == (Interruption(1100, 7, "stop", None, 1500, "Well"),)
 
 
 def test_unknown_names_and_fields_are_ignored() -> None:
@@ -144,7 +146,7 @@ def test_missing_and_unreadable_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "latin.jsonl").write_bytes(json.dumps({"x": 1}).encode() + b"\xe9")
     with pytest.raises(UsageError, match=r"none\.wav: no such file; give"):
         read_call(tmp_path / "none.wav", tmp_path / "latin.jsonl")
-    with pytest.raises(UsageError, match=r"latin\.jsonl: not UTF-8"):
+    with pytest.raises(UsageError, match=r"latin\.jsonl:1: not UTF-8"):
         read_call(tmp_path / "a.wav", tmp_path / "latin.jsonl")
     with pytest.raises(UsageError, match="cannot be read"):
         read_call(tmp_path / "a.wav", tmp_path)

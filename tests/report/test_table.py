@@ -90,6 +90,7 @@ def test_summary_and_totals_are_plain_data() -> None:
         "number": 1,
         "reply": 1,
         "source": "local_speech",
+        "held_ms": None,
         "at_ms": 2180,
         "onset_ms": 2000,
         "reference_ms": 2000,
@@ -99,6 +100,7 @@ def test_summary_and_totals_are_plain_data() -> None:
         "allowed_until_ms": 2250,
         "until_ms": 4000,
         "heard_ms": 1500,
+        "received_ms": None,
         "heard_text": "Sure. The",
     }
     assert (leaking["number"], leaking["stale_ms"]) == (2, 140)
