@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from importlib.metadata import version
+from typing import Any
 
 from pipecat.frames.frames import InterruptionFrame
 from pipecat.services.google.gemini_live.llm import GeminiLiveLLMService
@@ -58,6 +59,28 @@ async def seed_again(service: GeminiLiveLLMService) -> None:
     """Give a fresh session, which remembers nothing, the conversation so far."""
     if service._context is not None:
         await service._create_initial_response(for_reconnect=True)
+
+
+async def answer(service: GeminiLiveLLMService, messages: list[Any], *, as_text: bool) -> None:
+    """Send messages to the model for it to answer.
+
+    Args:
+        service: Whose model.
+        messages: In the context's format.
+        as_text: Only the words, as realtime input, for a model that takes no turns any more.
+    """
+    if as_text:
+        await service._send_user_text("\n".join(filter(None, map(_words, messages))))
+    else:
+        await service._create_single_response(messages)
+
+
+def _words(message: Any) -> str:
+    content = message.get("content") if isinstance(message, dict) else None
+    if isinstance(content, str):
+        return content
+    parts = [part for part in content or [] if isinstance(part, dict)]
+    return " ".join(part["text"] for part in parts if part.get("type") == "text")
 
 
 def add_event(service: GeminiLiveLLMService, name: str) -> None:

@@ -70,6 +70,7 @@ class ServiceClient:
         self._on_fault = on_fault
         self._on_fresh = on_fresh
         self.session: ServiceSession | None = None
+        self.model = ""
         self.microphone = Microphone()
 
     @property
@@ -87,6 +88,7 @@ class ServiceClient:
         self, *, model: str, config: types.LiveConnectConfig
     ) -> AsyncIterator[ServiceSession]:
         """Yield a session at once; it connects on its own."""
+        self.model = model
         session = ServiceSession(
             self._live, self._call, model, config, self.microphone, self._on_fault, self._on_fresh
         )

@@ -18,6 +18,7 @@ from pipecat.frames.frames import (
     Frame,
     InputAudioRawFrame,
     InterruptionFrame,
+    LLMContextFrame,
     StartFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
@@ -46,11 +47,13 @@ from pipeline_live.processors.frames import (
 from pipeline_live.processors.playback import Playback
 from pipeline_live.processors.turns import (
     LiveServiceMetadataFrame,
+    MessagesToAnswer,
     UserTurnStartProposed,
     UserTurnStopProposed,
     strategies,
 )
 from pipeline_live.session import Call, EarsPolicy, InterruptionReport, Timeline
+from pipeline_live.session.capabilities import takes_turns
 from pipeline_live.turn import Floor, Reply, TurnPolicy
 from pipeline_live.turn.events import (
     Action,
@@ -116,6 +119,7 @@ class _Live(GeminiLiveLLMService):
         self._news: asyncio.Queue[_News] = asyncio.Queue(MAX_NEWS)
         self._telling: asyncio.Task[None] | None = None
         self._others_decide = False
+        self._seed: list[Any] | None = None  # the messages that began the conversation
         self._user_turn = False  # as the pipeline's frames have it
         self._traced = False
         super().__init__(settings=settings, params=params, **kwargs)
@@ -184,6 +188,11 @@ class _Live(GeminiLiveLLMService):
             case UserStartedSpeakingFrame() | UserStoppedSpeakingFrame():
                 self._user_turn = isinstance(frame, UserStartedSpeakingFrame)
                 self._follow(started=self._user_turn)
+            case LLMContextFrame() if self._seed is None:
+                self._seed = list(frame.context.get_messages())
+            case MessagesToAnswer(messages=messages):
+                await self._answer(messages)
+                return
             case ProtectReplyFrame():
                 self._call.protect_reply()
             case UserMuteStartedFrame():
@@ -238,6 +247,14 @@ class _Live(GeminiLiveLLMService):
             self._call.hear(pcm, frame.sample_rate)
         else:
             self._call.hear_windows(windows, pcm, frame.sample_rate)
+
+    async def _answer(self, messages: list[Any]) -> None:
+        """Send what was appended, unless the base began the conversation with it."""
+        seed = {id(message) for message in self._seed or []}
+        new = [message for message in messages if id(message) not in seed]
+        if new:
+            as_text = not takes_turns(self._client.model)
+            await compatibility.answer(self, new, as_text=as_text)
 
     def _follow(self, *, started: bool) -> None:
         """Follow a turn that somebody else in the pipeline decided (local floor)."""

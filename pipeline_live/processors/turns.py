@@ -7,7 +7,9 @@ from typing import Any
 
 from loguru import logger
 from pipecat.frames.frames import (
+    ControlFrame,
     Frame,
+    LLMMessagesAppendFrame,
     LLMServiceMetadataFrame,
     ProposedUserStartedSpeakingFrame,
     ProposedUserStoppedSpeakingFrame,
@@ -48,10 +50,24 @@ class UserTurnStopProposed(ProposedUserStoppedSpeakingFrame, SystemFrame):
     """
 
 
+@dataclass
+class MessagesToAnswer(ControlFrame):
+    """Messages that were appended to the context in order to be answered.
+
+    Parameters:
+        messages: They themselves, as the context holds them.
+    """
+
+    messages: list[Any]
+    interruptible: bool = field(default=False, init=False)
+
+
 class CallUserTurnStart(ExternalUserTurnStartStrategy):
-    """Starts a user turn when the call proposes it.
+    """Starts a user turn when the call proposes it, and passes on what is written.
 
     It broadcasts no interruption: the service does that, for it alone knows whether a reply dies.
+    The aggregator keeps an ``LLMMessagesAppendFrame`` to itself; a strategy sees it, so that the
+    service, whose server has a context of its own, learns what is to be answered.
 
     Args:
         floor: The floor that the bot's author chose; a service that disagrees is reported.
@@ -62,9 +78,11 @@ class CallUserTurnStart(ExternalUserTurnStartStrategy):
         self._floor = floor
 
     async def process_frame(self, frame: Frame) -> ProcessFrameResult:
-        """Look at the service's announcement; leave the rest to the base."""
+        """Look at the service's announcement and at messages; leave the rest to the base."""
         if isinstance(frame, LLMServiceMetadataFrame):
             self._check(frame)
+        if isinstance(frame, LLMMessagesAppendFrame) and frame.run_llm:
+            await self.push_frame(MessagesToAnswer(frame.messages))
         return await super().process_frame(frame)
 
     def _check(self, frame: LLMServiceMetadataFrame) -> None:

@@ -98,6 +98,15 @@ STOPS = (
 """The first row that fits counts."""
 
 
+def takes_turns(model: str) -> bool:
+    """Whether ``clientContent`` may be sent in the middle of a session.
+
+    Not to 3.1: it was seen to close the connection for that after the model's first turn (1007,
+    livekit/agents 5985), though Google's page on the model says otherwise since September 2026.
+    """
+    return not model.rpartition("/")[2].startswith("gemini-3.1")
+
+
 def stop_message(model: str, floor: Floor, least: Certainty = Certainty.DOCUMENTED) -> StopMessage:
     """What a Stop sends.
 

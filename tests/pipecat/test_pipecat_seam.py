@@ -40,10 +40,14 @@ PRIVATE_ATTRIBUTES: dict[str, object] = {
 # As above, but the value is none of our business.
 PRIVATE_ATTRIBUTES_OF_ANY_VALUE = {"_http_options", "_client"}
 
+REQUIRED = inspect.Parameter.empty
+
 # The private methods we call or override: their parameters, with defaults.
 PRIVATE_METHODS: dict[str, dict[str, Any]] = {
     "_create_initial_response": {"for_reconnect": False},
+    "_create_single_response": {"messages_list": REQUIRED},
     "_handle_interruption": {},
+    "_send_user_text": {"text": REQUIRED},
 }
 
 # As above, of every Pipecat object: its way of letting a subclass add an event.
@@ -53,7 +57,6 @@ EVENT_METHODS: dict[str, str] = {
 }
 
 # The public methods we override.
-REQUIRED = inspect.Parameter.empty
 OVERRIDDEN: dict[str, dict[str, Any]] = {
     "create_client": {},
     "setup": {"setup": REQUIRED},
