@@ -70,7 +70,8 @@ class Family:
         resumption_unasked: A sessionResumptionUpdate comes though nobody asked for one.
         resumption_ms: From setupComplete to that update.
         voice_activity: voiceActivity messages are sent.
-        noise: Empty messages come before audio, and an empty serverContent before a reply.
+        noise: Empty messages come before sound.
+        announced: An empty serverContent comes before a reply and before a call.
         words: How outputTranscription comes.
         fragments: The user's words come in pieces.
         thoughts: A reply begins with a text part that is marked as a thought.
@@ -118,6 +119,7 @@ class Family:
     resumption_ms: Range = (115, 116)  # STOP
     voice_activity: bool = True  # STOP, PYD; in manual mode too (VOSStudio)
     noise: bool = True  # PYD (3.8)
+    announced: bool = True  # PYD (3.8, 3.1)
     words: Words = Words.BUNDLED  # PYD, MODEL31
     fragments: bool = False  # PYD: one message on 3.8, pieces on 2.5
     thoughts: bool = False
@@ -171,6 +173,7 @@ _NATIVE_25 = Family(
     resumption_unasked=False,  # PYD
     voice_activity=False,  # PYD
     noise=False,  # PYD
+    announced=False,  # PYD
     words=Words.APART,  # PYD
     fragments=True,  # PYD
     thoughts=True,  # PYD
@@ -202,6 +205,7 @@ FAMILIES = (
         name="3.1-flash-live",
         ids=("gemini-3.1-flash-live*",),
         voice_activity=False,  # live-api-examples#38
+        noise=False,  # PYD
         thinking=Thinking.ALLOWED,  # MODEL31: minimal unless said otherwise
         proactive=Proactive.UNSUPPORTED,  # CAP
         tools=Tools.ONLY_BLOCKING,  # CAP

@@ -41,7 +41,7 @@ class Hearing:
     enter_low: tuple[float, float] = (0.75, 0.75)
     leave: tuple[float, float] = (0.35, 0.35)
     leave_low: tuple[float, float] = (0.2, 0.2)
-    start_lag_ms: tuple[int, int] = (10, 45)
+    start_lag_ms: tuple[int, int] = (10, 100)
     end_lag_ms: tuple[int, int] = (5, 25)
     late_ms: int = 0
     late_sigma: float = 0.0

@@ -189,6 +189,7 @@ class Speaker:
         self._resumption.suspend(at_ms)
         if self._family.noise:
             self._stage.send(frames.empty(), at_ms)
+        if self._family.announced:
             self._stage.send(frames.empty_content(), at_ms)
 
     def _sound(self, running: _Running, at_ms: int) -> None:
@@ -218,7 +219,9 @@ class Speaker:
             self._stage.plan(at_ms + delivery.played_ms, partial(self._finish, running), running)
 
     def _think_aloud(self, running: _Running, at_ms: int) -> None:
-        if self._family.thoughts and self._setup.thinking_budget != 0:
+        """Send a thought first; not after a tool's result (PYD: test_tool_call_round)."""
+        thinks = self._family.thoughts and self._setup.thinking_budget != 0
+        if thinks and not running.reply.calls:
             running.thoughts = text_tokens(_THOUGHT)
             self._stage.send(frames.thought(_THOUGHT), at_ms)
 
@@ -313,7 +316,7 @@ class Speaker:
         self._resumption.suspend(at_ms)
         if family.call_begins:
             self._stage.send(frames.output_words(), at_ms)
-        elif family.noise:
+        elif family.announced:
             self._stage.send(frames.empty_content(), at_ms)
         status = "IN_PROGRESS" if family.idle_status else ""
         self._stage.send(frames.tool_call(wanted, status=status), at_ms)

@@ -394,7 +394,7 @@ ROUNDS = {
     "3.8-live": APART,
     "3.8-live-extended-thinking": APART,
     "3.1-flash-live": ["toolCall", *ANSWERED],
-    "2.5-native-audio": ["toolCall", "thought", *ANSWERED],
+    "2.5-native-audio": ["toolCall", *ANSWERED],
     "vertex-2.5": ["outputTranscription", *APART],
     "vertex-3.8": APART,
 }

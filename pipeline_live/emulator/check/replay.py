@@ -259,7 +259,7 @@ def _mind_for(take: Take, answers: list[_Answer], seed: int) -> Mind:
     return Mind(
         setup,
         admit(setup, vertex=take.vertex),
-        Session(voice="heart"),
+        Session(id="emulator", voice="heart"),
         script=Script(replies, Reply("")),
         rng=random.Random(seed),
     )
