@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 
 from pipeline_live.audio import BYTES_PER_SAMPLE, INPUT_RATE, Resampler, bytes_of, to_array
@@ -26,6 +27,11 @@ _CONTEXT_SAMPLES = 64
 _RESET_AFTER_WINDOWS = 62
 _RESET_NEEDS_QUIET_WINDOWS = 5
 _RESET_QUIET_BELOW = 0.1
+_RATE = np.array(INPUT_RATE, np.int64)
+_SILENCE = bytes(bytes_of(WINDOW_SAMPLES))
+# A muted microphone sends digital silence for minutes. What the model makes of the n-th window of
+# it after a reset is always the same, so it is worked out once for all streams of the process.
+_silent_steps: dict[int, tuple[float, npt.NDArray[np.float32]]] = {}
 
 
 def weights_path() -> Path:
@@ -96,6 +102,7 @@ class SpeechDetector:
         self._state = np.zeros((2, 1, 128), np.float32)
         self._context = np.zeros((1, _CONTEXT_SAMPLES), np.float32)
         self._since_reset = 0
+        self._silent = 0  # windows of digital silence since then, if there was nothing else
         self._quiet = 0
 
     def feed(self, pcm: bytes) -> list[Window]:
@@ -112,13 +119,20 @@ class SpeechDetector:
         return judged
 
     def _judge(self, window: bytes) -> float:
-        sound = to_array(window).astype(np.float32)[np.newaxis, :] / 32768.0
-        heard = np.concatenate((self._context, sound), axis=1)
-        probability, self._state = _model().run(
-            None, {"input": heard, "state": self._state, "sr": np.array(INPUT_RATE, np.int64)}
-        )
-        self._context = heard[:, -_CONTEXT_SAMPLES:]
-        result = float(probability[0, 0])
+        silent = self._silent == self._since_reset and window == _SILENCE
+        if silent and self._silent in _silent_steps:
+            result, self._state = _silent_steps[self._silent]
+        else:
+            sound = to_array(window).astype(np.float32)[np.newaxis, :] / 32768.0
+            heard = np.concatenate((self._context, sound), axis=1)
+            probability, self._state = _model().run(
+                None, {"input": heard, "state": self._state, "sr": _RATE}
+            )
+            self._context = heard[:, -_CONTEXT_SAMPLES:]
+            result = float(probability[0, 0])
+            if silent:
+                _silent_steps[self._silent] = result, self._state
+        self._silent += silent
         self._quiet = self._quiet + 1 if result < _RESET_QUIET_BELOW else 0
         self._since_reset += 1
         if self._since_reset >= _RESET_AFTER_WINDOWS and self._quiet >= _RESET_NEEDS_QUIET_WINDOWS:

@@ -74,6 +74,15 @@ async def session_on(
         yield session
 
 
+def sent_sound(line: Line) -> bytes:
+    """All sound that was sent; how it was cut into messages does not matter."""
+    return b"".join(
+        base64.urlsafe_b64decode(message["realtime_input"]["audio"]["data"])
+        for message in line.sent
+        if "audio" in message.get("realtime_input", {})
+    )
+
+
 def audio(*values: int, samples: int = 240, rate: str = ";rate=24000") -> dict[str, Any]:
     """A server message with one part of audio for each value; every sample has that value."""
     parts = [

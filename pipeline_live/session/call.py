@@ -198,6 +198,13 @@ class Call:
         self._silent_ms = at_ms
         self.timeline.note("PlayoutSilent", self.now_ms(), silent_ms=at_ms)
 
+    def is_calm(self) -> bool:
+        """Whether the bot speaks and nobody else does, as far as the ears can tell.
+
+        Then the server does not need the microphone's sound a few milliseconds sooner.
+        """
+        return self.ears is not None and self.ears.calm and bool(self.ledger.waiting())
+
     def heard_ms(self) -> int:
         """How much of the latest reply the user has heard by now, in milliseconds."""
         reply = self.machine.reply

@@ -122,6 +122,11 @@ class Ears:
             self._take(window)
         return self._told()
 
+    @property
+    def calm(self) -> bool:
+        """Whether there is no trace of speech right now."""
+        return not self.speaking and self._burst is None
+
     def deafen(self) -> list[Heard]:
         """Stop listening until the next sound, for a microphone that was muted in mid-speech."""
         self._end_burst(self._position)

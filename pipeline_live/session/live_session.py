@@ -113,7 +113,7 @@ class LiveSession:
         self._sdk = sdk
         self._stop_message = stop_message(model, call.floor, stop_certainty)
         self._listen = listen
-        self._uplink = Uplink(self._sound_lost)
+        self._uplink = Uplink(self._write_sound, self._sound_lost)
         self._inbox: deque[_Letter] = deque()
         self._news = asyncio.Event()
         self._room = asyncio.Event()
@@ -406,7 +406,10 @@ class LiveSession:
             self.call.hear(blob.data, rate_of(blob))
 
     def _post_sound(self, blob: types.Blob) -> None:
-        self._uplink.post(partial(self._sdk.send_realtime_input, audio=blob), sound=True)
+        self._uplink.post_sound(blob, hurry=not self.call.is_calm())
+
+    async def _write_sound(self, blob: types.Blob) -> None:
+        await self._sdk.send_realtime_input(audio=blob)
 
     def _open_user_turn(self, keep_ms: int) -> None:
         self._user_turn = True

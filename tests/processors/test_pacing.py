@@ -1,0 +1,104 @@
+"""The plan of an output: the lead, the device that runs dry, and the loop that is late."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline_live.processors.pacing import (
+    DEVICE_MS,
+    MEMORY_S,
+    MOST_LEAD_MS,
+    TOLERATED_MS,
+    Pacer,
+    Played,
+)
+
+CHUNK_S = 0.02
+
+
+def played(samples: int) -> Played:
+    return Played(1, samples)
+
+
+def test_the_plan_runs_in_real_time_with_a_lead():
+    pacer = Pacer(35)
+    assert pacer.chunks_due(20, 10.0) == 2, "at the start, all that the lead is"
+    pacer.release(0.04, 10.0, played(960))
+    assert round(pacer.due_s, 6) == 10.005
+    assert pacer.chunks_due(20, 10.005) == 1
+    pacer.release(CHUNK_S, 10.005, played(1440))
+    assert round(pacer.due_s, 6) == 10.025
+    assert list(pacer.played(10.039)) == []
+    assert list(pacer.played(10.0401)) == [played(960)]
+    assert list(pacer.played(10.1)) == [played(1440)]
+    assert pacer.next_played_s is None
+
+
+def test_a_device_that_ran_dry_delays_what_follows():
+    pacer = Pacer(35)
+    pacer.release(CHUNK_S, 0.0, played(480))
+    pacer.written(CHUNK_S, 0.001)  # a hop later
+    assert round(pacer.free_s, 6) == 0.021
+    pacer.release(CHUNK_S, 0.01, played(960))
+    pacer.written(CHUNK_S, 0.071)  # it was silent for 50 ms
+    assert round(pacer.free_s, 6) == 0.091
+    assert list(pacer.played(0.09)) == [played(480)]
+    assert list(pacer.played(0.0911)) == [played(960)]
+
+
+def test_what_the_transport_has_not_written_yet_is_in_the_plan():
+    pacer = Pacer(150)
+    for _ in range(5):
+        pacer.release(CHUNK_S, 0.0)
+    assert round(pacer.free_s, 6) == 0.1
+    pacer.written(CHUNK_S, 0.05)
+    assert round(pacer.free_s, 6) == 0.15, "the chunk just written and four behind it"
+
+
+def test_after_an_interruption_the_plan_is_empty():
+    pacer = Pacer(35)
+    pacer.release(0.04, 5.0, played(960))
+    pacer.forget()
+    assert pacer.next_played_s is None
+    assert pacer.free_s == 0
+    pacer.written(CHUNK_S, 5.01)  # it was on its way already
+    pacer.release(CHUNK_S, 5.02)
+    assert round(pacer.free_s, 6) == 5.05, "behind it"
+
+
+def test_one_delay_is_an_accident_and_two_make_the_lead_longer_for_a_while():
+    pacer = Pacer(35)
+    pacer.woke(50, 1.0)
+    assert pacer.lead_ms == 35
+    pacer.woke(40, 2.0)
+    assert pacer.lead_ms == 40 + DEVICE_MS
+    pacer.woke(1, 1.0 + MEMORY_S)
+    assert pacer.lead_ms == 35, "the first is forgotten"
+    for late_ms in (400, 300):
+        pacer.woke(late_ms, 10.0)
+    assert pacer.lead_ms == MOST_LEAD_MS
+    pacer = Pacer(35)
+    for at_s in range(100):
+        pacer.woke(TOLERATED_MS, at_s / 10)
+    assert pacer.lead_ms == 35
+
+
+@given(st.lists(st.tuples(st.floats(0, 0.2), st.integers(0, 3)), max_size=60))
+def test_with_a_blocking_device_the_plan_is_the_device(steps):
+    """Whatever the delays, the plan's end is never before the device's, and soon not after it."""
+    pacer, now_s, device_s, queue, samples = Pacer(35), 0.0, 0.0, 0, 0
+    told = 0
+    for pause_s, writes in steps:
+        now_s += pause_s
+        for one in pacer.played(now_s):
+            assert one.samples > told
+            told = one.samples
+        while pacer.due_s <= now_s:
+            samples += 480
+            pacer.release(CHUNK_S, now_s, played(samples))
+            queue += 1
+        for _ in range(min(writes, queue)):
+            device_s = max(device_s, now_s) + CHUNK_S
+            queue -= 1
+            pacer.written(CHUNK_S, now_s)
+        assert pacer.free_s >= device_s + queue * CHUNK_S - 1e-6
+        assert pacer.free_s - now_s <= (35 / 1000 + CHUNK_S) + queue * CHUNK_S + 0.06 + 1e-6
