@@ -61,6 +61,22 @@ def to_pcm(samples: npt.NDArray[np.floating] | Samples) -> bytes:
     return samples.astype("<i2", copy=False).tobytes()
 
 
+def levels(pcm: bytes, rate: int) -> bytes:
+    """Loudness of each 20 ms of ``pcm`` (RMS, the rest at the end too), one byte each.
+
+    Returns:
+        Decibels above -96 dBFS, 0 to 96: digital silence is 0, a full-scale sine 93.
+    """
+    samples = to_array(pcm).astype(np.float64)
+    frame = ms_to_samples(20, rate)
+    starts = np.arange(0, len(samples), frame)
+    if not len(starts):
+        return b""
+    power = np.add.reduceat(samples**2, starts) / np.diff(starts, append=len(samples))
+    decibels = 10 * np.log10(np.maximum(power, 1e-9) / 32768**2) + 96
+    return bytes(np.clip(np.rint(decibels), 0, 96).astype(np.uint8))
+
+
 def faded_in(pcm: bytes, rate: int) -> bytes:
     """Mono ``pcm`` with its first 5 ms rising from nothing, so that it begins without a click."""
     samples = to_array(pcm).astype(np.float64)

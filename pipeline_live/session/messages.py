@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from google.genai import types
 
-from pipeline_live.audio import samples_of
+from pipeline_live.audio import OUTPUT_RATE, levels, samples_of
 from pipeline_live.turn.events import (
     ActivityEnded,
     ActivityStarted,
@@ -82,7 +82,8 @@ def _content_facts(content: types.LiveServerContent, at_ms: int) -> list[Fact]:
         facts.append(InputTranscribed(at_ms, content.input_transcription.text))
     for part in (content.model_turn.parts or []) if content.model_turn else []:
         if part.inline_data and part.inline_data.data:
-            facts.append(AudioReceived(at_ms, samples_of(part.inline_data.data)))
+            pcm = part.inline_data.data
+            facts.append(AudioReceived(at_ms, samples_of(pcm), levels(pcm, OUTPUT_RATE)))
         else:
             facts.append(ContentReceived(at_ms))
     if content.output_transcription and content.output_transcription.text:

@@ -127,7 +127,7 @@ class Timeline:
         fields: dict[str, Any] = {}
         for field in dataclasses.fields(event):
             value = getattr(event, field.name)
-            if field.name == "at_ms":
+            if field.name == "at_ms" or isinstance(value, bytes):
                 continue
             if isinstance(value, Reply):
                 value = value.number

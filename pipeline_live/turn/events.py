@@ -54,9 +54,12 @@ class AudioReceived(Fact):
 
     Attributes:
         samples: How much, in samples of the model's rate (24 kHz).
+        levels: Loudness of each of its frames of 20 ms, the last one possibly shorter, in dB above
+            -96 dBFS, one byte each; empty when nobody measured.
     """
 
     samples: int
+    levels: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

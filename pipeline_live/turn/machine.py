@@ -31,6 +31,7 @@ tells to ignore (``BargeIn``). A *protected* reply is never held and never ended
 
 from __future__ import annotations
 
+from pipeline_live.turn.alignment import RATE
 from pipeline_live.turn.events import (
     CONTENT,
     Action,
@@ -78,7 +79,7 @@ from pipeline_live.turn.events import (
     TranscriptReceived,
     TurnCompleted,
 )
-from pipeline_live.turn.playout import RATE, PlayoutLedger, Reply
+from pipeline_live.turn.playout import PlayoutLedger, Reply
 from pipeline_live.turn.policy import BargeIn, Phantom, TurnPolicy
 from pipeline_live.turn.tables import (
     ANSWER,
@@ -476,7 +477,7 @@ class TurnMachine:
     def _deliver(self, fact: Fact, actions: list[Action]) -> None:
         assert self._reply is not None
         if isinstance(fact, AudioReceived):
-            self.ledger.receive(self._reply, fact.samples, fact.at_ms)
+            self.ledger.receive(self._reply, fact.samples, fact.at_ms, fact.levels)
         elif isinstance(fact, TranscriptReceived):
             self.ledger.transcribe(self._reply, fact.text)
         self._last_wire_ms = fact.at_ms

@@ -6,15 +6,10 @@ little about what was heard. The ledger counts both.
 
 from __future__ import annotations
 
-import bisect
-import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-RATE = 24_000
-"""Sample rate of Gemini's speech in Hz (s16le, mono)."""
-
-_CHARS_PER_SECOND = 15
-"""Speed of speech that is assumed until a reply is complete (English, any Gemini voice)."""
+from pipeline_live.turn.alignment import RATE, Alignment
 
 
 @dataclass(slots=True, eq=False)
@@ -37,14 +32,17 @@ class Reply:
 @dataclass(slots=True)
 class _Account:
     reply: Reply
+    words: Alignment
     received: int = 0
     played: int = 0
     first_ms: int | None = None
     complete: bool = False
     flushed: bool = False
-    text: str = ""
-    anchors: list[tuple[int, int]] = field(default_factory=list)
-    """(characters before this piece of transcript, samples received before it), ascending."""
+
+    def advance(self, samples: int) -> None:
+        """So much of it was played in total; it never runs back."""
+        self.played = max(self.played, min(self.received, samples))
+        self.words.heard(self.played)  # a look now and then is cheap, one at the end is not
 
 
 class PlayoutLedger:
@@ -69,32 +67,35 @@ class PlayoutLedger:
 
     def start(self, reply: Reply) -> None:
         """Open the account of a new reply."""
-        self._accounts[reply.number] = _Account(reply)
+        latest = next(reversed(self._accounts.values()), None)
+        words = Alignment(latest.words.pace if latest is not None else 1.0)
+        self._accounts[reply.number] = _Account(reply, words)
         while len(self._accounts) > self._keep:
             del self._accounts[next(iter(self._accounts))]
 
-    def receive(self, reply: Reply, samples: int, at_ms: int) -> None:
-        """Speech of ``reply`` was received and handed on."""
+    def receive(self, reply: Reply, samples: int, at_ms: int, levels: Sequence[int] = b"") -> None:
+        """Speech of ``reply`` was received and handed on; ``levels`` as in ``AudioReceived``."""
         account = self._accounts[reply.number]
         if account.first_ms is None and samples:
             account.first_ms = at_ms
         account.received += samples
+        account.words.hear(samples, levels)
 
     def transcribe(self, reply: Reply, text: str) -> None:
-        """Words of ``reply`` were received; they describe audio from here on."""
-        account = self._accounts[reply.number]
-        account.anchors.append((len(account.text), account.received))
-        account.text += text
+        """Words of ``reply`` were received, before, beside or after their sound."""
+        self._accounts[reply.number].words.read(text)
 
     def complete(self, reply: Reply) -> None:
         """The server has sent all of ``reply``."""
-        self._accounts[reply.number].complete = True
+        account = self._accounts[reply.number]
+        account.complete = True
+        account.words.close()
 
     def play(self, number: int, samples: int) -> None:
         """The sink has played ``samples`` of reply ``number`` in total; it never runs back."""
         account = self._accounts.get(number)
         if account is not None:
-            account.played = min(account.received, max(account.played, samples))
+            account.advance(samples)
 
     def settle(self, at_ms: int) -> None:
         """Bring the assumed playout up to ``at_ms``; without effect when a sink reports."""
@@ -106,8 +107,7 @@ class PlayoutLedger:
                 continue
             begin_ms = max(account.first_ms, free_ms)
             if not account.flushed:
-                elapsed = max(0, at_ms - begin_ms) * RATE // 1000
-                account.played = max(account.played, min(account.received, elapsed))
+                account.advance(max(0, at_ms - begin_ms) * RATE // 1000)
             free_ms = begin_ms + account.played * 1000 // RATE
 
     def flush(self, reply: Reply) -> None:
@@ -141,29 +141,24 @@ class PlayoutLedger:
         """Milliseconds of ``reply`` that the user heard."""
         return self.heard_samples(reply) * 1000 // RATE
 
-    def heard_text(self, reply: Reply) -> str:
-        """The words of ``reply`` that were heard to their end, as far as the transcript tells.
+    def transcript(self, number: int) -> str:
+        """All words of reply ``number`` that were received; empty for one that is forgotten."""
+        account = self._accounts.get(number)
+        return account.words.text if account is not None else ""
 
-        A word is placed at an even speed of speech (of the whole reply once it is complete, an
-        assumed one before), never earlier than the audio with which its transcript came. An
-        estimate: pauses are not looked at.
+    def heard_chars(self, number: int) -> int:
+        """How much of ``transcript`` was heard, in characters; it never runs back.
+
+        Words end where the alignment of transcript and loudness puts them; a word counts once half
+        of it was played, and all do once the whole reply was.
         """
-        account = self._accounts[reply.number]
-        if not account.text or not account.played:
-            return ""
+        account = self._accounts.get(number)
+        if account is None or not account.played:
+            return 0
         if account.complete and account.played >= account.received:
-            return account.text.strip()
-        per_char = RATE / _CHARS_PER_SECOND
-        if account.complete:
-            per_char = account.received / len(account.text)
-        heard_to = 0
-        for word in re.finditer(r"\S+", account.text):
-            piece = bisect.bisect_right(account.anchors, (word.start(), account.received)) - 1
-            begins_at, anchor = account.anchors[piece]
-            end = max(word.end() * per_char, anchor + (word.end() - begins_at) * per_char)
-            if account.complete:
-                end = word.end() * per_char
-            if end > account.played:
-                break
-            heard_to = word.end()
-        return account.text[:heard_to].strip()
+            return len(account.words.text)
+        return account.words.heard(account.played)
+
+    def heard_text(self, reply: Reply) -> str:
+        """The words of ``reply`` that were heard."""
+        return self.transcript(reply.number)[: self.heard_chars(reply.number)].strip()

@@ -28,6 +28,7 @@ ACTIONS = [
 def fact(kind: type[e.Fact], at_ms: int, **fields: object) -> e.Fact:
     defaults: dict[str, object] = {
         "samples": 2400,
+        "levels": b"",
         "text": "word ",
         "onset_ms": at_ms,
         "code": 1006,
@@ -249,7 +250,7 @@ def test_a_stray_turn_complete_ends_nothing_but_an_empty_answer_ends_its_turn():
 
 def test_heard_words_follow_the_playout():
     story = Story()
-    for word in ("one ", "two ", "three ", "four "):
+    for word in ("one ", "two ", "six ", "ten "):
         story(e.TranscriptReceived, text=word)
         story(e.AudioReceived, samples=24_000)
     story(e.GenerationCompleted)

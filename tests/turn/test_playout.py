@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_live.turn.playout import RATE, PlayoutLedger, Reply
+from pipeline_live.turn.alignment import RATE
+from pipeline_live.turn.playout import PlayoutLedger, Reply
 
 
 def ledger_with(reply: Reply, seconds: float = 4, *, sink: bool = True) -> PlayoutLedger:
@@ -64,7 +65,7 @@ def test_words_do_not_come_before_the_sound_they_came_with():
     ledger.receive(reply, 4 * RATE, at_ms=0)
     ledger.transcribe(reply, "late ")
     ledger.receive(reply, RATE, at_ms=0)
-    ledger.play(1, 3 * RATE)
+    ledger.play(1, int(2.7 * RATE))
     assert ledger.heard_text(reply) == "early"
 
 
