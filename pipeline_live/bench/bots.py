@@ -7,6 +7,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from google.genai.types import HttpOptions
@@ -110,10 +111,18 @@ class CallTag(FrameProcessor):
         self.bench_call.timeline.close()
 
 
+class Sink(Protocol):
+    """What the person hears; moments are the loop's time."""
+
+    bench_call: Call | None
+    first_sound_s: float | None
+    last_sound_s: float
+
+
 class Bot:
     """A running pipeline, seen by the person who talks to it."""
 
-    def __init__(self, worker: PipelineWorker, microphone: MicSource, sink: Loudspeaker) -> None:
+    def __init__(self, worker: PipelineWorker, microphone: MicSource, sink: Sink) -> None:
         self.worker = worker
         self.microphone = microphone
         self.sink = sink
@@ -171,16 +180,17 @@ async def answering(
     """
     microphone, sink = MicSource(), Loudspeaker(folder / SOUND_NAME)
     timeline = Timeline(folder / TIMELINE_NAME)
-    build = _ours if side is Side.OURS else _stock
-    steps = build(scenario, _options(emulator), microphone, sink, timeline)
-    async with running(steps, microphone, sink) as bot:
+    options = options_for(emulator.base_url, emulator.ca_file)
+    async with running(
+        steps_of(side, scenario, options, microphone, sink, timeline), microphone, sink
+    ) as bot:
         await bot.worker.queue_frame(LLMRunFrame())
         yield bot
 
 
 @contextlib.asynccontextmanager
 async def running(
-    steps: list[FrameProcessor], microphone: MicSource, sink: Loudspeaker
+    steps: list[FrameProcessor], microphone: MicSource, sink: Sink
 ) -> AsyncIterator[Bot]:
     """Run a pipeline until the block ends."""
     worker = PipelineWorker(
@@ -199,9 +209,23 @@ async def running(
         await task
 
 
-def _options(emulator: Emulator) -> HttpOptions:
-    trust = ssl.create_default_context(cafile=emulator.ca_file)
-    return HttpOptions(base_url=emulator.base_url, async_client_args={"ssl": trust})
+def options_for(base_url: str, ca_file: str) -> HttpOptions:
+    """Point a service at an emulator."""
+    trust = ssl.create_default_context(cafile=ca_file)
+    return HttpOptions(base_url=base_url, async_client_args={"ssl": trust})
+
+
+def steps_of(
+    side: Side,
+    scenario: Scenario,
+    options: HttpOptions,
+    microphone: MicSource,
+    sink: FrameProcessor,
+    timeline: Timeline,
+) -> list[FrameProcessor]:
+    """The pipeline of one side's bot."""
+    build = _ours if side is Side.OURS else _stock
+    return build(scenario, options, microphone, sink, timeline)
 
 
 def _context() -> LLMContext:
@@ -212,7 +236,7 @@ def _ours(
     scenario: Scenario,
     options: HttpOptions,
     microphone: MicSource,
-    sink: Loudspeaker,
+    sink: FrameProcessor,
     timeline: Timeline,
 ) -> list[FrameProcessor]:
     """As our README says."""
@@ -232,7 +256,7 @@ def _stock(
     scenario: Scenario,
     options: HttpOptions,
     microphone: MicSource,
-    sink: Loudspeaker,
+    sink: FrameProcessor,
     timeline: Timeline,
 ) -> list[FrameProcessor]:
     """As Pipecat's examples for Gemini Live do it, with server VAD and with local VAD."""

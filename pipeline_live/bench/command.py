@@ -21,7 +21,7 @@ from loguru import logger
 
 from pipeline_live.audio import OUTPUT_RATE, samples_of, samples_to_ms, to_array
 from pipeline_live.bench import clips as material
-from pipeline_live.bench import pacing
+from pipeline_live.bench import pacing, smooth
 from pipeline_live.bench.chart import chart
 from pipeline_live.bench.clips import NOISE_MS, SPOKEN_MS, Clip
 from pipeline_live.bench.conversation import hold
@@ -100,16 +100,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="measure instead how well the emulator keeps its times with N sessions on one core",
     )
+    parser.add_argument(
+        "--smooth",
+        type=int,
+        metavar="N",
+        help="measure instead gaps in the speech of N calls at once while the event loop stalls",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prove the bench, run it, write what it found; or measure the emulator's pacing.
+    """Prove the bench, run it, write what it found; or measure pacing or smoothness.
 
     Raises:
         PipelineLiveError: Bad input, a bot that failed, or a bench that does not measure right.
     """
     if args.emulator is not None:
         return pacing.run(args.emulator, args.readme)
+    if args.smooth is not None:
+        with _quiet_pipecat():
+            return smooth.run(args.smooth, args.readme)
     scenarios = chosen(args.scenario)
     if args.calls < 1:
         raise UsageError(f"--calls {args.calls}: must be 1 or more")

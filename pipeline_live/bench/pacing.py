@@ -17,14 +17,12 @@ import json
 import os
 import platform
 import ssl
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -36,6 +34,7 @@ from pipeline_live.audio import (
     resample,
     silence,
 )
+from pipeline_live.bench.emulating import Served, emulating
 from pipeline_live.bench.statistics import Figures, figures
 from pipeline_live.bench.table import with_section
 from pipeline_live.emulator import synthesize
@@ -139,11 +138,11 @@ def measure(sessions: int) -> Pacing:
     question, barge_in = _sound(_QUESTION), _sound(_BARGE_IN)
     with tempfile.TemporaryDirectory(prefix="pipeline-live-pacing-") as folder:
         log = Path(folder) / "log.jsonl"
-        with _server(log) as (process, told, bound):
-            before_s, began_s = _cpu_s(process.pid), time.monotonic()
-            clients = asyncio.run(_hold_all(told, sessions, question, barge_in))
+        with _server(log) as (served, bound):
+            before_s, began_s = _cpu_s(served.pid), time.monotonic()
+            clients = asyncio.run(_hold_all(served, sessions, question, barge_in))
             wall_s = time.monotonic() - began_s
-            cpu_s, memory_mb = _cpu_s(process.pid) - before_s, _memory_mb(process.pid)
+            cpu_s, memory_mb = _cpu_s(served.pid) - before_s, _memory_mb(served.pid)
         late = _lateness(log)
     ranked = sorted(late)
     return Pacing(
@@ -213,22 +212,15 @@ def _markdown(found: Pacing) -> str:
 
 
 @contextlib.contextmanager
-def _server(log: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any], bool]]:
+def _server(log: Path) -> Iterator[tuple[Served, bool]]:
     replies = [word for reply in _REPLIES for word in ("--reply", reply)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline_live.cli", "emulate", "--json", "--log", log, *replies],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    bound = _bind(process.pid, last=True) and _bind(0, last=False)
-    try:
-        assert process.stdout is not None
-        yield process, json.loads(process.stdout.readline()), bound
-    finally:
-        process.terminate()
-        process.communicate(timeout=20)
-        if bound:
-            os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    with emulating("--log", str(log), *replies) as served:
+        bound = _bind(served.pid, last=True) and _bind(0, last=False)
+        try:
+            yield served, bound
+        finally:
+            if bound:
+                os.sched_setaffinity(0, range(os.cpu_count() or 1))
 
 
 def _bind(pid: int, *, last: bool) -> bool:
@@ -282,11 +274,9 @@ def _bytes(ms: int) -> int:
     return bytes_of(ms_to_samples(ms, INPUT_RATE))
 
 
-async def _hold_all(
-    told: dict[str, Any], sessions: int, question: bytes, barge_in: bytes
-) -> list[Heard]:
-    context = ssl.create_default_context(cafile=told["ca_file"])
-    url = told["base_url"].replace("https", "wss", 1) + PATH + "?key=any"
+async def _hold_all(served: Served, sessions: int, question: bytes, barge_in: bytes) -> list[Heard]:
+    context = ssl.create_default_context(cafile=served.ca_file)
+    url = served.base_url.replace("https", "wss", 1) + PATH + "?key=any"
 
     async def one(number: int) -> Heard:
         await asyncio.sleep(number * _START_GAP_MS / 1000)
