@@ -10,9 +10,20 @@ Gemini Live service, holds a spoken conversation with it, interruptions included
     emulator.sessions[0].history  # what the model believes was said
 """
 
+from pipeline_live.emulator.faults import Fault
 from pipeline_live.emulator.history import Entry, Session
 from pipeline_live.emulator.script import Reply, Script
 from pipeline_live.emulator.server import Emulator
 from pipeline_live.emulator.voice import Speech, Word, synthesize
 
-__all__ = ["Emulator", "Entry", "Reply", "Script", "Session", "Speech", "Word", "synthesize"]
+__all__ = [
+    "Emulator",
+    "Entry",
+    "Fault",
+    "Reply",
+    "Script",
+    "Session",
+    "Speech",
+    "Word",
+    "synthesize",
+]

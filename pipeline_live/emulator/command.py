@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline_live.emulator.check import check, read_takes
+from pipeline_live.emulator.families import parse_profile
+from pipeline_live.emulator.faults import fault_table
+from pipeline_live.emulator.hearing import CLEAN, HEARINGS
 from pipeline_live.emulator.script import Script
 from pipeline_live.emulator.server import Emulator
 
@@ -44,6 +47,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="what the model says to the next user turn; repeat for more",
     )
+    parser.add_argument(
+        "--fault",
+        action="append",
+        metavar="NAME[@SETTING=VALUE,...]",
+        help="a misbehaviour of the real service, for example stall@turn=2,after_ms=800; repeat "
+        "for more, and see --faults",
+    )
+    parser.add_argument(
+        "--faults", action="store_true", help="list the faults with their settings, and stop"
+    )
+    parser.add_argument(
+        "--hearing",
+        default=CLEAN.name,
+        metavar="NAME",
+        help=f"how well it notices users: {' or '.join(HEARINGS)} (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--profile",
+        action="append",
+        metavar="FACT=VALUE",
+        help="change a fact of the model's family, for example cancels_calls=true or cut_ms=4..36",
+    )
     parser.add_argument("--key", help="accept this API key only (default: any)")
     parser.add_argument(
         "--seed", type=int, default=0, help="decides the intervals that vary (default: 0)"
@@ -70,6 +95,9 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UsageError: The port is taken, or an argument or a file makes no sense.
     """
+    if args.faults:
+        sys.stdout.write(fault_table())
+        return 0
     if args.check:
         return _check(args.check)
     asyncio.run(serve_forever(args))
@@ -90,6 +118,9 @@ async def serve_forever(args: argparse.Namespace) -> None:
         model_speed=args.speed,
         seed=args.seed,
         key=args.key,
+        faults=args.fault or (),
+        hearing=args.hearing,
+        profile=dict(map(parse_profile, args.profile or ())),
         port=args.port,
         log=args.log,
     )

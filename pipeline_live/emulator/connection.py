@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import random
 
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from pipeline_live.emulator import frames
 from pipeline_live.emulator.families import Family
+from pipeline_live.emulator.faults.situation import BlockReading, DelayPongs
 from pipeline_live.emulator.mind import Mind
 from pipeline_live.emulator.recording import SessionRecording
+from pipeline_live.emulator.socket import Socket
 from pipeline_live.emulator.stage import Send, Speak
 from pipeline_live.emulator.voice import synthesize
 from pipeline_live.emulator.wire import read_message
@@ -38,7 +39,7 @@ class Connection:
 
     def __init__(
         self,
-        websocket: ServerConnection,
+        websocket: Socket,
         mind: Mind,
         family: Family,
         rng: random.Random,
@@ -49,6 +50,7 @@ class Connection:
         self._family = family
         self._rng = rng
         self._log = log
+        self._reads_from_ms = 0
         self._stirred = asyncio.Event()
         self._progress = asyncio.Event()
         self._voices: set[asyncio.Task[None]] = set()
@@ -74,6 +76,7 @@ class Connection:
 
     async def _read(self) -> None:
         async for frame in self._websocket:
+            await asyncio.sleep(max(self._reads_from_ms - now_ms(), 0) / 1000)
             if self._log is not None:
                 self._log.client(frame)
             self._mind.hear(read_message(frame, vertex=self._family.vertex), now_ms())
@@ -92,7 +95,7 @@ class Connection:
                     if self._log is not None:
                         self._log.sent(item.frame, item.at_ms)
                 else:
-                    self._start_speaking(item)
+                    self._do(item)
             self._progress.set()
             due_ms = self._mind.next_due_ms
             if due_ms is None:
@@ -102,10 +105,16 @@ class Connection:
                     async with asyncio.timeout(wait_ms / 1000):
                         await self._stirred.wait()
 
-    def _start_speaking(self, wanted: Speak) -> None:
-        task = asyncio.create_task(self._speak(wanted))
-        self._voices.add(task)
-        task.add_done_callback(self._voices.discard)
+    def _do(self, item: Speak | BlockReading | DelayPongs) -> None:
+        match item:
+            case Speak():
+                task = asyncio.create_task(self._speak(item))
+                self._voices.add(task)
+                task.add_done_callback(self._voices.discard)
+            case BlockReading():
+                self._reads_from_ms = now_ms() + item.for_ms
+            case DelayPongs():
+                self._websocket.pong_delay_ms = item.by_ms
 
     async def _speak(self, wanted: Speak) -> None:
         speech = await asyncio.to_thread(synthesize, wanted.text, wanted.voice, wanted.speed)

@@ -50,12 +50,16 @@ class Delivery:
         played_ms: When turnComplete leaves, which is when a listener who started with the first
             sound has heard it all; None for never.
         reason: turnCompleteReason; empty as long as nothing is wrong.
+        words_again_ms: When the user's words are sent once more; None for never.
+        falls_silent_ms: When the connection stops to carry serverContent; None for never.
     """
 
     parcels: tuple[Parcel, ...]
     generated_ms: int | None
     played_ms: int | None
     reason: str = ""
+    words_again_ms: int | None = None
+    falls_silent_ms: int | None = None
 
 
 def plan(speech: Speech, family: Family, speed: float, rng: random.Random) -> Delivery:

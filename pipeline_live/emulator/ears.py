@@ -76,6 +76,7 @@ class Ears:
     ) -> None:
         self._prefix_ms = prefix_ms
         self._silence_ms = silence_ms
+        self._ends_after_ms = silence_ms
         self._enter = enter
         self._leave = leave
         self._make_detector = detector
@@ -153,12 +154,18 @@ class Ears:
         self._samples += samples_of(self._whole.feed(pcm))
         self._detector = None
 
+    def hurry(self, silence_ms: int) -> None:
+        """Let so much silence end the turn that is open; later ones are as before."""
+        if self._speaking:
+            self._ends_after_ms = silence_ms
+
     def flush(self) -> Ending | None:
         """End an open turn here and now: the microphone was switched off."""
         first_ms, self._speech_from_ms = self._speech_from_ms, None
         if not self._speaking:
             return None
         self._speaking = False
+        self._ends_after_ms = self._silence_ms
         return Ending(self.position_ms, self._speech_to_ms - (first_ms or 0))
 
     def _judge(self, probability: float, start_ms: int, end_ms: int) -> Onset | Ending | None:
@@ -174,8 +181,9 @@ class Ears:
         if not self._speaking:
             self._speech_from_ms = None
             return None
-        if end_ms - self._speech_to_ms < self._silence_ms:
+        if end_ms - self._speech_to_ms < self._ends_after_ms:
             return None
+        self._ends_after_ms = self._silence_ms
         first_ms, self._speech_from_ms = self._speech_from_ms, None
         self._speaking = False
         return Ending(end_ms, self._speech_to_ms - (first_ms or 0))

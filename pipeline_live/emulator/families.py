@@ -269,23 +269,24 @@ def family_of(model: str, *, vertex: bool = False) -> Family | None:
     return None
 
 
-def adjusted(family: Family, profile: Mapping[str, Any]) -> Family:
-    """A family with some of its facts replaced.
-
-    Args:
-        family: What holds otherwise.
-        profile: Values by attribute name, as ``parse_profile`` gives them.
+def checked(profile: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Facts that are to replace those of a family: values by attribute name.
 
     Raises:
         UsageError: A name is no fact of a family, or a value has the wrong shape.
     """
     for name, value in profile.items():
         _check_fact(name, value)
+    return profile
+
+
+def adjusted(family: Family, profile: Mapping[str, Any]) -> Family:
+    """A family with some of its facts replaced by a profile that was ``checked``."""
     return replace(family, **profile)
 
 
 def parse_profile(text: str) -> tuple[str, Any]:
-    """Read a fact from a command line: ``miss=1``, ``cut_ms=4..36``, ``words=apart``.
+    """Read a fact from a command line: ``cancels_calls=true``, ``cut_ms=4..36``, ``words=apart``.
 
     Raises:
         UsageError: It is none.

@@ -12,8 +12,12 @@ import math
 import random
 from dataclasses import dataclass
 
+from pipeline_live.emulator.faults.fault import Fault
 from pipeline_live.emulator.names import unknown_name
 from pipeline_live.errors import UsageError
+
+# Where in a reply phantoms came is not known.
+_PHANTOM_MS = (300, 3000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,22 @@ class Hearing:
     delay_ms: int = 0
     miss_rate: float = 0.0
     phantom_rate: float = 0.0
+
+    def faults(self, rng: random.Random) -> tuple[Fault, ...]:
+        """Misses and phantoms, as the faults that they are."""
+        faults = []
+        if self.miss_rate:
+            faults.append(Fault("missed-interrupt", probability=self.miss_rate))
+        if self.phantom_rate:
+            after_ms = rng.randint(*_PHANTOM_MS)
+            faults.append(
+                Fault(
+                    "phantom-interrupt",
+                    probability=self.phantom_rate,
+                    values={"after_ms": after_ms},
+                )
+            )
+        return tuple(faults)
 
     def late(self, rng: random.Random) -> int:
         """How much later a start during a reply is noticed, this time."""

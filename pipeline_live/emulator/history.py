@@ -47,10 +47,12 @@ class Memory:
     Attributes:
         history: What had been said.
         user_turns: How many turns the user had taken.
+        saw_video: Pictures had come.
     """
 
     history: tuple[Entry, ...] = ()
     user_turns: int = 0
+    saw_video: bool = False
 
 
 @dataclass(slots=True)
@@ -75,6 +77,8 @@ class Session:
         audio_in_ms: Sound received.
         audio_out_ms: Sound sent.
         pictures: Video frames received.
+        saw_video: Pictures came on an earlier connection of a resumed session.
+        resumable: Handles that were issued are good for anything.
         open: The connection is up.
         closed_ms: When it went down, by the loop's clock; None while it is up.
         close_code: WebSocket close code, once it is down.
@@ -98,6 +102,8 @@ class Session:
     audio_in_ms: int = 0
     audio_out_ms: int = 0
     pictures: int = 0
+    saw_video: bool = False
+    resumable: bool = True
     open: bool = True
     closed_ms: int | None = None
     close_code: int | None = None
@@ -106,7 +112,8 @@ class Session:
     def remember(self, handle: str) -> None:
         """Issue a handle: what was said until now is what it restores."""
         entries = tuple(replace(entry) for entry in self.history)
-        self.memories[handle] = Memory(entries, self.user_turns)
+        saw_video = self.pictures > 0 or self.saw_video
+        self.memories[handle] = Memory(entries, self.user_turns, saw_video)
         self.handle = handle
         if len(self.memories) > _HANDLES_KEPT:
             del self.memories[next(iter(self.memories))]
@@ -115,6 +122,7 @@ class Session:
         """Begin with what an earlier session knew."""
         self.history = [replace(entry) for entry in memory.history]
         self.user_turns = memory.user_turns
+        self.saw_video = memory.saw_video
 
 
 @dataclass(slots=True)

@@ -86,6 +86,10 @@ class Listener:
         self._heard_ms = min(self._heard_ms, at_ms + _HEARING_LAG_MOST_MS)
         return self._heard_ms
 
+    def hurry(self, silence_ms: int) -> None:
+        """Let so much silence end the turn that is open."""
+        self._ears.hurry(silence_ms)
+
     def take(self, message: Message, at_ms: int) -> None:
         """Hear one message.
 

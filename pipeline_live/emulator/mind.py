@@ -8,18 +8,21 @@ that the mind wants spoken. The same inputs, times and seed give the same output
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from pipeline_live.emulator import frames
 from pipeline_live.emulator.delivery import in_pieces
 from pipeline_live.emulator.ears import Detector, Ending
 from pipeline_live.emulator.families import Family
+from pipeline_live.emulator.faults.mischief import Mischief, Planned
+from pipeline_live.emulator.faults.situation import Cause, Close, Cut, Event, Leave, Situation, Tell
 from pipeline_live.emulator.history import Session
 from pipeline_live.emulator.listener import Listener
 from pipeline_live.emulator.messages import (
     INVALID,
     POLICY,
+    Audio,
     Content,
     ContextUpdate,
     Message,
@@ -32,7 +35,7 @@ from pipeline_live.emulator.messages import (
 from pipeline_live.emulator.resumption import Resumption
 from pipeline_live.emulator.script import Script
 from pipeline_live.emulator.speaker import Speaker
-from pipeline_live.emulator.stage import Options, Send, Speak, Stage
+from pipeline_live.emulator.stage import Options, Out, Stage
 from pipeline_live.emulator.voice import Speech
 from pipeline_live.vad import SpeechDetector
 
@@ -51,6 +54,7 @@ class Mind:
         script: What to say.
         options: Speed and flaws.
         rng: Decides every interval that varies.
+        connection: The connection's number, from 1; faults may want a certain one.
         detector: Makes a speech detector for a sample rate.
     """
 
@@ -64,6 +68,7 @@ class Mind:
         script: Script | None = None,
         options: Options | None = None,
         rng: random.Random | None = None,
+        connection: int = 1,
         detector: Callable[[int], Detector] = SpeechDetector,
     ) -> None:
         options = options or Options()
@@ -79,10 +84,29 @@ class Mind:
         self._received_ms = 0
         self._ready_ms = at_ms + self._stage.wait(family.setup_ms)
         self._resumption = Resumption(self._stage, setup, family, session)
-        self._speaker = Speaker(
-            self._stage, setup, family, session, options, self._resumption, at_ms
+        self._now = Situation(
+            turn=session.user_turns,
+            is_resumed=bool(setup.handle),
+            saw_video=session.saw_video,
+            has_spoken=any(entry.role == "model" for entry in session.history),
         )
-        self._speaker.has_spoken = any(entry.role == "model" for entry in session.history)
+        self._mischief = Mischief(
+            (*options.faults, *options.hearing.faults(self._stage.rng)),
+            self._now,
+            seed=self._stage.rng.getrandbits(32),
+            connection=connection,
+        )
+        self._speaker = Speaker(
+            self._stage,
+            setup,
+            family,
+            session,
+            options,
+            self._resumption,
+            self._mischief,
+            self._expect,
+            at_ms,
+        )
         self._listener = Listener(
             self._stage,
             setup,
@@ -111,7 +135,7 @@ class Mind:
         """How much was taken in and is not done yet; the owner should not let it grow for ever."""
         return self._stage.backlog
 
-    def due(self, now_ms: int) -> list[Send | Speak]:
+    def due(self, now_ms: int) -> list[Out]:
         """Live until ``now_ms`` and return what came of it, in order.
 
         Raises:
@@ -134,23 +158,11 @@ class Mind:
         """
         at_ms = max(at_ms, self._ready_ms)
         self._resumption.consumed += 1
-        match message:
-            case Setup():
-                raise Refused(INVALID, "setup must be the first message and only the first.")
-            case ContextUpdate():
-                self._stage.plan(at_ms, partial(self._take_update, message))
-            case Video():
-                self._stage.plan(at_ms, self._see)
-            case Content():
-                self._stage.plan(at_ms, partial(self._take_content, message))
-            case ToolResponse():
-                self._stage.plan(at_ms, partial(self._take_results, message))
-            case Text():
-                heard_ms = self._listener.place(message, at_ms)
-                self._stage.plan(heard_ms, partial(self._take_text, message))
-            case _:
-                heard_ms = self._listener.place(message, at_ms)
-                self._stage.plan(heard_ms, partial(self._listener.take, message))
+        if isinstance(message, Setup):
+            raise Refused(INVALID, "setup must be the first message and only the first.")
+        if not isinstance(message, ContextUpdate | Content | ToolResponse | Video):
+            at_ms = self._listener.place(message, at_ms)
+        self._stage.plan(at_ms, partial(self._take, message))
 
     def spoken(self, ticket: int, speech: Speech, at_ms: int) -> None:
         """Hand in the sound of a text that ``due`` asked for.
@@ -164,15 +176,54 @@ class Mind:
 
     # --- what happens ------------------------------------------------------------------------
 
+    def _take(self, message: Message, at_ms: int) -> None:
+        if not self._mischief.hears(message, at_ms):
+            return
+        match message:
+            case ContextUpdate():
+                self._take_update(message)
+            case Content():
+                self._take_content(message, at_ms)
+            case ToolResponse():
+                for result in message.results:
+                    self._speaker.take_result(result, at_ms)
+            case Text():
+                self._take_text(message, at_ms)
+            case Video():
+                self._see()
+            case _:
+                if isinstance(message, Audio):
+                    self._now.audio_ms = at_ms
+                self._listener.take(message, at_ms)
+
+    def _expect(self, planned: Sequence[Planned]) -> None:
+        for at_ms, event in planned:
+            self._stage.plan(at_ms, partial(self._happen, event))
+
+    def _happen(self, event: Event, at_ms: int) -> None:
+        match event:
+            case Cut() if self._speaker.is_busy:
+                self._speaker.interrupt(at_ms)
+            case Cut():
+                self._stage.send(frames.interrupted(), at_ms)
+            case Close():
+                self.session.resumable = event.resumable
+                raise Refused(event.code, event.reason)
+            case Tell():
+                self._stage.send(event.frame, at_ms)
+            case Leave():
+                self._stage.send(frames.go_away(event.left_ms), at_ms)
+                self._stage.plan(at_ms + event.left_ms, self._expire)
+            case _:
+                self._stage.do(event)
+
     def _open(self, at_ms: int) -> None:
         family = self._family
         self._stage.send(frames.setup_complete(self.session.id if family.vertex else ""), at_ms)
         self._resumption.open(at_ms)
-        self._stage.plan(at_ms + family.connection_ms - family.go_away_ms, self._warn)
-        self._stage.plan(at_ms + family.connection_ms, self._expire)
-
-    def _warn(self, at_ms: int) -> None:
-        self._stage.send(frames.go_away(self._family.go_away_ms), at_ms)
+        leave_ms = at_ms + family.connection_ms - family.go_away_ms
+        self._expect([(leave_ms, Leave(family.go_away_ms))])
+        self._expect(self._mischief.opened(at_ms))
 
     def _expire(self, at_ms: int) -> None:
         """The client did not leave (code and words: pollen-robotics' conversation app, #357)."""
@@ -186,13 +237,16 @@ class Mind:
         speaker = self._speaker
         if speaker.floor_taken:
             return
-        if speaker.is_busy and self._stage.chance(self._options.hearing.miss_rate):
+        notice = self._mischief.notices(at_ms)
+        if not notice.heard:
             return
+        if notice.silence_ms is not None:
+            self._listener.hurry(notice.silence_ms)
         speaker.floor_taken = True
         if self._setup.vad_signals:
             self._stage.send(frames.vad_signal("SOS"), at_ms)
         self._tell_activity("ACTIVITY_START", position_ms, at_ms)
-        if self._setup.interrupts:
+        if self._setup.interrupts if notice.cuts is None else notice.cuts:
             speaker.interrupt(at_ms)
 
     def _tell_activity(self, kind: str, position_ms: int, at_ms: int) -> None:
@@ -217,7 +271,7 @@ class Mind:
             return
         self._count_sound(ending.speech_ms)
         self._speaker.remember("user", heard, at_ms)
-        self._answer(at_ms)
+        self._answer(Cause.SPEECH, at_ms)
 
     def _count_sound(self, speech_ms: int) -> None:
         """Take the user's sound into the context: the speech, or all that came since last time."""
@@ -240,12 +294,12 @@ class Mind:
             return
         if self._setup.interrupts:
             self._speaker.interrupt(at_ms)
-        self._answer(at_ms)
+        self._answer(Cause.TEXT, at_ms)
 
     def _take_content(self, message: Content, at_ms: int) -> None:
         bare = message.complete and not message.turns
-        if (self._speaker.has_spoken and not self._family.content_later) or (
-            bare and self._speaker.was_cut and not self._family.bare_content
+        if (self._now.has_spoken and not self._family.content_later) or (
+            bare and self._now.was_cut and not self._family.bare_content
         ):
             raise Refused(INVALID, "Request contains an invalid argument.")
         for role, text in message.turns:
@@ -262,23 +316,25 @@ class Mind:
         self._speaker.interrupt(at_ms)
         if complete:
             greet = self.session.user_turns == 0
-            self._answer(at_ms, reply_ms - at_ms, greet=greet)
+            self._answer(Cause.CONTENT, at_ms, reply_ms - at_ms, greet=greet)
 
-    def _take_update(self, message: ContextUpdate, at_ms: int) -> None:
+    def _take_update(self, message: ContextUpdate) -> None:
         self._speaker.meter.read(message.instruction or "")
         if message.blocking is not None:
             self._speaker.blocking = message.blocking
 
-    def _see(self, at_ms: int) -> None:
+    def _see(self) -> None:
         self.session.pictures += 1
+        self._now.saw_video = True
         if self._speaker.floor_taken or self._coverage != "TURN_INCLUDES_ONLY_ACTIVITY":
             self._speaker.meter.look()
 
-    def _answer(self, at_ms: int, delay_ms: int | None = None, *, greet: bool = False) -> None:
+    def _answer(
+        self, cause: Cause, at_ms: int, delay_ms: int | None = None, *, greet: bool = False
+    ) -> None:
         reply = self._script.reply(self.session.user_turns, greet=greet)
         self.session.user_turns += 1
-        self._speaker.answer(reply, at_ms, delay_ms)
-
-    def _take_results(self, message: ToolResponse, at_ms: int) -> None:
-        for result in message.results:
-            self._speaker.take_result(result, at_ms)
+        self._now.turn = self.session.user_turns
+        answer = self._mischief.answer(reply, cause, at_ms)
+        if answer is not None:
+            self._speaker.answer(answer, at_ms, delay_ms)

@@ -13,7 +13,7 @@ import ssl
 import tempfile
 import threading
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
@@ -25,13 +25,15 @@ from websockets.http11 import Request, Response
 
 from pipeline_live.emulator.certificate import server_context, write_certificate
 from pipeline_live.emulator.connection import Connection, now_ms
-from pipeline_live.emulator.families import Family, adjusted, admit
+from pipeline_live.emulator.families import Family, adjusted, admit, checked
+from pipeline_live.emulator.faults import Fault
 from pipeline_live.emulator.hearing import hearing_named
 from pipeline_live.emulator.history import Session
 from pipeline_live.emulator.messages import INTERNAL, INVALID, POLICY, Refused, Setup
 from pipeline_live.emulator.mind import Mind
 from pipeline_live.emulator.recording import Recording, Scrubber, SessionRecording
 from pipeline_live.emulator.script import Script
+from pipeline_live.emulator.socket import Socket
 from pipeline_live.emulator.speaker import uuid_of
 from pipeline_live.emulator.stage import Options
 from pipeline_live.emulator.voice import synthesize, voice_for
@@ -78,6 +80,7 @@ class Emulator:
             with lags, misses and phantoms.
         profile: Facts of the model's family that are to be different, by the names of ``Family``,
             for example ``{"cancels_calls": True}``.
+        faults: Misbehaviours to switch on; a string is read by ``Fault.parse``.
         log: File to write every message to, with its time: sound elided, secrets masked, words
             kept. It is replaced on entry.
 
@@ -105,6 +108,7 @@ class Emulator:
         deaf: bool = False,
         hearing: str = "clean",
         profile: Mapping[str, Any] | None = None,
+        faults: Sequence[Fault | str] = (),
         log: Path | None = None,
     ) -> None:
         if host not in _LOOPBACK:
@@ -122,11 +126,15 @@ class Emulator:
         ears = dataclasses.replace(
             ears, delay_ms=interrupt_delay_ms, miss_rate=1.0 if deaf else ears.miss_rate
         )
-        self._options = Options(speed=model_speed, hearing=ears)
+        self._options = Options(
+            speed=model_speed,
+            hearing=ears,
+            faults=tuple(Fault.parse(one) if isinstance(one, str) else one for one in faults),
+        )
         self._seed = seed
         self._key = key
         self._connections = 0
-        self._profile = profile or {}
+        self._profile = checked(profile or {})
         self._log_path = log
         self._log: Recording | None = None
         self._folder: Path | None = None
@@ -170,6 +178,7 @@ class Emulator:
                 self.port,
                 ssl=server_context(certificate_file, key_file),
                 process_request=_check_path,
+                create_connection=Socket,
                 max_size=_MESSAGE_BYTES,
             )
         except OSError as error:
@@ -247,7 +256,7 @@ class Emulator:
         session = Session()
         log = self._begin_log(websocket)
         try:
-            await self._converse(websocket, session, random.Random(f"{self._seed}/{number}"), log)
+            await self._converse(websocket, session, number, log)
         except Refused as refusal:
             await websocket.close(refusal.code, refusal.reason)
         except ConnectionClosed:
@@ -270,10 +279,11 @@ class Emulator:
         self,
         websocket: ServerConnection,
         session: Session,
-        rng: random.Random,
+        number: int,
         log: SessionRecording | None,
     ) -> None:
         assert websocket.request is not None
+        rng = random.Random(f"{self._seed}/{number}")
         path, _, query = websocket.request.path.partition("?")
         vertex = _VERTEX_PATH.fullmatch(path) is not None
         first = await websocket.recv()
@@ -295,7 +305,9 @@ class Emulator:
             script=self.script,
             options=self._options,
             rng=random.Random(rng.random()),
+            connection=number + 1,
         )
+        assert isinstance(websocket, Socket)
         await Connection(websocket, mind, family, rng, log).run()
 
     def _check_key(self, request: Request, query: str) -> None:
@@ -334,7 +346,7 @@ class Emulator:
             earlier.closed_ms is not None and now_ms() > earlier.closed_ms + family.handle_ms
         ):
             raise Refused(POLICY, "BidiGenerateContent session not found")
-        if earlier.open:
+        if earlier.open or not earlier.resumable:
             raise Refused(INTERNAL, "Internal error encountered.")
         # All of the setup but the model may change (Google's page on sessions).
         if earlier.model != setup.model:

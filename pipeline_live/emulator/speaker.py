@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from pipeline_live.emulator import frames
 from pipeline_live.emulator.delivery import Delivery, Parcel, in_parts, in_pieces, plan
 from pipeline_live.emulator.families import Family, Tools, Words
+from pipeline_live.emulator.faults.mischief import Mischief, Planned
+from pipeline_live.emulator.faults.situation import Cause
 from pipeline_live.emulator.history import Entry, Meter, Session, audio_tokens, text_tokens
 from pipeline_live.emulator.messages import Setup, ToolResult
 from pipeline_live.emulator.resumption import Resumption
@@ -62,15 +65,14 @@ class Speaker:
         session: Record to write into; its ``voice`` speaks.
         options: Speed.
         resumption: Told when the model generates and when it has.
+        mischief: May change what is said and how; its situation is kept up to date.
+        expect: Takes what mischief lets happen later.
         origin_ms: When the connection began.
 
     Attributes:
         meter: What the context holds.
         floor_taken: The user is speaking; replies that were put off wait.
         blocking: Declared tools and whether they block; None where that is not said.
-        completed_ms: When the last reply was over; None before the first.
-        was_cut: The last reply was interrupted.
-        has_spoken: The model has had a turn on this connection.
     """
 
     def __init__(
@@ -81,20 +83,22 @@ class Speaker:
         session: Session,
         options: Options,
         resumption: Resumption,
+        mischief: Mischief,
+        expect: Callable[[Sequence[Planned]], None],
         origin_ms: int,
     ) -> None:
         self.meter = Meter(setup.compression)
         self.floor_taken = False
         self.blocking = setup.blocking
-        self.completed_ms: int | None = None
-        self.was_cut = False
-        self.has_spoken = False
         self._stage = stage
         self._setup = setup
         self._family = family
         self._session = session
         self._speed = options.speed or family.speed
         self._resumption = resumption
+        self._mischief = mischief
+        self._now = mischief.situation
+        self._expect = expect
         self._origin_ms = origin_ms
         self._tickets = itertools.count(1)
         self._running: _Running | None = None
@@ -106,6 +110,17 @@ class Speaker:
     def is_busy(self) -> bool:
         """A reply is thought about, sent, or, as far as the server knows, still being heard."""
         return self._running is not None
+
+    def _run(self, running: _Running | None) -> None:
+        self._running = running
+        self._now.is_busy = running is not None
+
+    def _speaks(self) -> None:
+        """The model has a turn; what was cut before is past."""
+        self._now.has_spoken = True
+        self._now.was_cut = False
+        self._now.unsaid = ""
+        self._now.dropped = None
 
     def remember(self, role: str, text: str, at_ms: int) -> Entry:
         """Add to the history."""
@@ -129,7 +144,8 @@ class Speaker:
             return
         if reply.delay_ms is not None:
             delay_ms = reply.delay_ms
-        running = self._running = _Running(reply, next(self._tickets))
+        running = _Running(reply, next(self._tickets))
+        self._run(running)
         self._session.replies += 1
         if not reply.calls:
             self._prepare(running, self._think_ms() if delay_ms is None else delay_ms, at_ms)
@@ -158,8 +174,9 @@ class Speaker:
         if running is None:
             return
         running.over = True
-        self._running = None
-        self.was_cut = True
+        self._run(None)
+        self._now.was_cut = True
+        self._now.unsaid = " ".join(running.reply.text.split()[_words_sent(running) :])
         self._session.interruptions += 1
         self._stage.send(frames.interrupted(), at_ms)
         self._drop_calls(running, at_ms)
@@ -200,8 +217,9 @@ class Speaker:
     def _deliver(self, running: _Running, at_ms: int) -> None:
         assert running.speech is not None
         delivery = plan(running.speech, self._family, self._speed, self._stage.rng)
-        self.has_spoken = True
-        self.was_cut = False
+        delivery, planned = self._mischief.deliver(delivery, at_ms)
+        self._expect(planned)
+        self._speaks()
         running.reason = delivery.reason
         running.entry = self.remember("model", "", at_ms)
         if delivery.parcels:
@@ -212,9 +230,15 @@ class Speaker:
         for parcel in delivery.parcels:
             send = partial(self._send_parcel, running, parcel)
             self._stage.plan(at_ms + parcel.offset_ms, send, running)
+        if delivery.falls_silent_ms is not None:
+            silent_ms = at_ms + delivery.falls_silent_ms
+            self._stage.plan(silent_ms, self._stage.fall_silent, running)
         if delivery.generated_ms is not None:
             generated = partial(self._generated, running)
             self._stage.plan(at_ms + delivery.generated_ms, generated, running)
+        if delivery.words_again_ms is not None:
+            again = partial(self._repeat_words, running)
+            self._stage.plan(at_ms + delivery.words_again_ms, again, running)
         if delivery.played_ms is not None:
             self._stage.plan(at_ms + delivery.played_ms, partial(self._finish, running), running)
 
@@ -267,9 +291,15 @@ class Speaker:
         if not self._calls:
             self._resumption.offer(at_ms)
 
+    def _repeat_words(self, running: _Running, at_ms: int) -> None:
+        """The user's words once more."""
+        users = (entry.text for entry in reversed(self._session.history) if entry.role == "user")
+        if self._setup.input_words:
+            self._stage.send(frames.input_words(next(users, "")), at_ms)
+
     def _finish(self, running: _Running, at_ms: int) -> None:
         running.over = True
-        self._running = None
+        self._run(None)
         self._complete(running, at_ms)
         self.catch_up(at_ms)
 
@@ -285,7 +315,7 @@ class Speaker:
         else:
             self.meter.read(words)
         usage = self.meter.bill(tokens, running.thoughts, vertex=family.vertex)
-        self.completed_ms = at_ms
+        self._now.completed_ms = at_ms
         if not generated:
             self._resumption.offer(at_ms)
         status = ("IDLE" if idle else "IN_PROGRESS") if family.idle_status else ""
@@ -299,8 +329,7 @@ class Speaker:
     def _call(self, running: _Running, at_ms: int) -> None:
         """Call the reply's tools; calls that do not block end the turn with them (STOP run 1)."""
         family = self._family
-        self.has_spoken = True
-        self.was_cut = False
+        self._speaks()
         calls = _Calls(running.reply)
         wanted = []
         for tool in running.reply.calls:
@@ -320,12 +349,13 @@ class Speaker:
             self._stage.send(frames.empty_content(), at_ms)
         status = "IN_PROGRESS" if family.idle_status else ""
         self._stage.send(frames.tool_call(wanted, status=status), at_ms)
+        self._expect(self._mischief.called(at_ms))
         if any(self._blocks(tool.name) for tool in running.reply.calls):
             calls.holds = running
             return
         self._stage.send(frames.generation_complete(), at_ms)
         running.over = True
-        self._running = None
+        self._run(None)
         self._complete(running, at_ms, idle=False)
         self.catch_up(at_ms)
 
@@ -352,6 +382,7 @@ class Speaker:
         ids = [call_id for call_id, calls in self._calls.items() if calls.holds is running]
         for call_id in ids:
             del self._calls[call_id]
+            self._now.dropped = running.reply
         if ids and self._family.cancels_calls:
             self._stage.send(frames.tool_call_cancellation(ids), at_ms)
 
@@ -374,11 +405,15 @@ class Speaker:
         calls.open.discard(result.id)
         if calls.open:
             return
+        answer = self._mischief.answer(calls.reply, Cause.RESULT, at_ms)
+        if answer is None:
+            return
         delay_ms = self._stage.wait(self._family.content_reply_ms)
         if calls.holds is not None:
+            calls.holds.reply = answer
             self._go_on(calls.holds, delay_ms, at_ms)
         else:
-            self._tell_later(calls.reply, result.scheduling, delay_ms, at_ms)
+            self._tell_later(answer, result.scheduling, delay_ms, at_ms)
 
     def _go_on(self, running: _Running, delay_ms: int, at_ms: int) -> None:
         """All results of a blocking call are there."""
@@ -394,6 +429,8 @@ class Speaker:
         answer = replace(reply, tool=None, delay_ms=None)
         scheduling = scheduling if self._family.scheduling else ""
         if scheduling == "SILENT" or not answer.text:
+            if self._running is None and not self._calls:
+                self._resumption.offer(at_ms)
             return
         if scheduling == "INTERRUPT":
             self.interrupt(at_ms)
@@ -404,6 +441,10 @@ class Speaker:
             self._owed.append(answer)
         else:
             self.answer(answer, at_ms, delay_ms)
+
+
+def _words_sent(running: _Running) -> int:
+    return len(running.entry.words) if running.entry is not None else 0
 
 
 def uuid_of(bits: int) -> str:

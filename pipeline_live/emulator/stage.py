@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from pipeline_live.emulator.faults.fault import Fault
+from pipeline_live.emulator.faults.situation import BlockReading, DelayPongs
 from pipeline_live.emulator.frames import Frame
 from pipeline_live.emulator.hearing import CLEAN, Hearing
 from pipeline_live.emulator.messages import Refused
@@ -23,10 +25,12 @@ class Options:
     Attributes:
         speed: How many times faster than real time speech is sent; None for the family's own.
         hearing: How well it notices that a user speaks.
+        faults: How it misbehaves.
     """
 
     speed: float | None = None
     hearing: Hearing = CLEAN
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,10 @@ class Speak:
     speed: float = 1.0
 
 
+Out = Send | Speak | BlockReading | DelayPongs
+"""What the owner of a mind has to do."""
+
+
 class Owner(Protocol):
     """On whose behalf something is planned; when it is over, its plans are void."""
 
@@ -76,8 +84,9 @@ class Stage:
         self.rng = rng
         self._agenda: list[tuple[int, int, Action, Owner | None]] = []
         self._order = itertools.count()
-        self._out: list[Send | Speak] = []
+        self._out: list[Out] = []
         self._refusal: Refused | None = None
+        self._is_silent = False
 
     def plan(self, at_ms: int, action: Action, owner: Owner | None = None) -> None:
         """Call ``action`` with its time when ``at_ms`` has come, unless ``owner`` is over then.
@@ -88,7 +97,16 @@ class Stage:
 
     def send(self, frame: Frame, at_ms: int) -> None:
         """Send a message to the client."""
-        self._out.append(Send(at_ms, frame))
+        if not self._is_silent or (frame and "serverContent" not in frame):
+            self._out.append(Send(at_ms, frame))
+
+    def fall_silent(self, at_ms: int) -> None:
+        """From now on no serverContent is sent, and nothing empty."""
+        self._is_silent = True
+
+    def do(self, item: Out) -> None:
+        """Have the owner do something else."""
+        self._out.append(item)
 
     def speak(self, ticket: int, text: str, voice: str, speed: float) -> None:
         """Have a text spoken."""
@@ -114,7 +132,7 @@ class Stage:
             heapq.heappop(self._agenda)
         return self._agenda[0][0] if self._agenda else None
 
-    def due(self, now_ms: int) -> list[Send | Speak]:
+    def due(self, now_ms: int) -> list[Out]:
         """Do everything that is due until ``now_ms``; return what came of it, in order.
 
         Raises:

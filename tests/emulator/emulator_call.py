@@ -12,7 +12,7 @@ from pipeline_live.emulator.history import Session
 from pipeline_live.emulator.messages import Audio, Message, Setup
 from pipeline_live.emulator.mind import Mind
 from pipeline_live.emulator.script import Script
-from pipeline_live.emulator.stage import Options, Speak
+from pipeline_live.emulator.stage import Options, Send, Speak
 from pipeline_live.emulator.voice import Speech, Word
 from pipeline_live.vad import WINDOW_MS, WINDOW_SAMPLES, Window
 
@@ -100,10 +100,11 @@ class Call:
         vertex: bool = False,
         profile=None,
         script: Script | None = None,
+        saw_video: bool = False,
         **options,
     ) -> None:
         setup = setup or Setup(input_words=True, output_words=True, model="models/gemini-3.8-live")
-        self.session = Session()
+        self.session = Session(saw_video=saw_video)
         self.mind = Mind(
             setup,
             adjusted(admit(setup, vertex=vertex), profile or {}),
@@ -117,6 +118,7 @@ class Call:
         self.now_ms = 0
         self.log: list[Said] = []
         self.frames: list[dict] = []
+        self.done: list = []
         self._voice_takes_ms = voice_takes_ms
         self._spoken: list[tuple[int, Speak]] = []
 
@@ -165,6 +167,8 @@ class Call:
         for item in self.mind.due(self.now_ms):
             if isinstance(item, Speak):
                 self._spoken.append((self.now_ms + self._voice_takes_ms, item))
+            elif not isinstance(item, Send):
+                self.done.append(item)
             else:
                 self.frames.append(item.frame)
                 for kind, value in kinds_of(item.frame):

@@ -35,7 +35,7 @@ from pipeline_live.emulator.history import Session
 from pipeline_live.emulator.messages import Audio, Setup
 from pipeline_live.emulator.mind import Mind
 from pipeline_live.emulator.script import Reply, Script
-from pipeline_live.emulator.stage import Speak
+from pipeline_live.emulator.stage import Send, Speak
 from pipeline_live.emulator.voice import Speech, Word, synthesize
 from pipeline_live.emulator.wire import read_message
 
@@ -167,6 +167,7 @@ class _Replay:
             if isinstance(item, Speak):
                 speech = _speech(item.text, self._lengths.get(item.text, 0))
                 self._mind.spoken(item.ticket, speech, self._now_ms)
+            if not isinstance(item, Send):
                 continue
             self._message += 1
             self.fields.update(fields_of(item.frame))
