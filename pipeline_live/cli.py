@@ -12,11 +12,14 @@ from pipeline_live.errors import ConfigError, PipelineLiveError
 
 _COMMANDS = {
     "bench": ("pipeline_live.bench.command", "measure barge-ins beside Pipecat's own service"),
-    "create": ("pipeline_live.config.create", "print a bot's YAML file to begin with"),
+    "create": ("pipeline_live.config.create", "print a bot's YAML file, or make a project of it"),
     "demo": ("pipeline_live.demo.command", "hold a spoken conversation with barge-ins; no key"),
+    "eject": ("pipeline_live.builder.eject", "print a bot's YAML file as Python"),
     "emulate": ("pipeline_live.emulator.command", "serve the Gemini Live protocol on loopback"),
     "lint": ("pipeline_live.config.lint", "say what is wrong with a bot's YAML file"),
     "list": ("pipeline_live.config.list", "list what a bot's YAML file can say"),
+    "run": ("pipeline_live.builder.run", "let a bot's YAML file talk"),
+    "test": ("pipeline_live.trial.command", "hold the conversations that a bot's file describes"),
     "record": ("pipeline_live.record.command", "write down a session with the real service"),
     "show": ("pipeline_live.report.command", "draw a call from its timeline, and its sound"),
 }

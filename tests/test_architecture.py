@@ -75,12 +75,17 @@ def test_the_command_line_starts_without_the_heavy_packages() -> None:
     assert not packages(loaded_by("import pipeline_live.cli")) & HEAVY
 
 
-@pytest.mark.parametrize("command", ["lint --skip-env README.md", "list", "create"])
-def test_what_only_reads_bots_loads_next_to_nothing(command: str) -> None:
-    run = f"from pipeline_live.cli import main\nassert main({command.split()!r}) == 0"
-    loaded = packages(loaded_by(run))
+@pytest.mark.parametrize("command", ["lint --skip-env README.md", "list", "create", "eject"])
+def test_what_only_reads_bots_loads_next_to_nothing(command: str, tmp_path: Path) -> None:
+    words = command.split()
+    if command == "eject":
+        (tmp_path / "bot.yaml").write_text("instruction: x\n")
+        words.append(str(tmp_path / "bot.yaml"))
+    loaded = packages(loaded_by(f"from pipeline_live.cli import main\nassert main({words!r}) == 0"))
     assert "yaml" in loaded
-    assert not loaded & (HEAVY | {"websockets", "dataclasses", "typing"})
+    assert not loaded & (
+        (HEAVY if command != "eject" else {"pipecat", "google", "numpy"}) | {"websockets"}
+    )
 
 
 # --- public names -------------------------------------------------------------------------------
@@ -115,7 +120,9 @@ def test_the_readme_lists_the_public_names() -> None:
     assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == pipeline_live.__all__
 
 
-@pytest.mark.parametrize("layer", ["emulator", "processors", "report", "session", "turn"])
+@pytest.mark.parametrize(
+    "layer", ["builder", "config", "emulator", "processors", "report", "session", "turn"]
+)
 def test_each_folder_exports_what_it_says(layer: str) -> None:
     module = importlib.import_module(f"pipeline_live.{layer}")
     assert len(set(module.__all__)) == len(module.__all__)

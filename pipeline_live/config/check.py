@@ -397,6 +397,11 @@ class _Rules:
                     self._place("tests", number, "name"), f'a second test named "{name}"'
                 )
             names.add(name)
+            for tool in test["tool_results"] or {}:
+                if tool not in tools:
+                    place = self._key_place(("tests", number, "tool_results"), tool)
+                    hint = did_you_mean(tool, tools) or " (the bot has no tools)"
+                    self._report.add(place, f'unknown tool "{tool}"{hint}')
             for index, reply in enumerate(test["replies"] or []):
                 if isinstance(reply, dict):
                     self._reply(reply, ("tests", number, "replies", index), tools)

@@ -131,6 +131,16 @@ class Field:
         return described
 
 
+class Fields(dict[str, Any] if TYPE_CHECKING else dict):  # type: ignore[misc]
+    """What was said about a component, by field.
+
+    Attributes:
+        place: Where it stands.
+    """
+
+    place = Place(1, 1)
+
+
 class Component(Kind):
     """A thing with fields.
 
@@ -177,9 +187,11 @@ class Component(Kind):
 
     def read(self, node: Node, what: str, context: Context) -> Any:
         """All fields by name, with defaults where nothing stands."""
-        values = self.defaults()
+        values = Fields(self.defaults())
+        values.place = node.place
         if isinstance(node, Scalar) and node.plain and node.text in self.flags:
-            return {**values, node.text: True}
+            values[node.text] = True
+            return values
         if self.short and not isinstance(node, Mapping):
             field = self.field(self.short)
             value = field.kind.read(node, f'"{field.name}" in {self.name}', context)
@@ -187,7 +199,8 @@ class Component(Kind):
             if missing:
                 self._complain_of(missing, node.place, context)
                 return MISSING
-            return MISSING if value is MISSING else {**values, field.name: value}
+            values[field.name] = value
+            return MISSING if value is MISSING else values
         if not isinstance(node, Mapping):
             context.report.add(node.place, f"{what} must be {self.article}, not {shown(node)}")
             return MISSING

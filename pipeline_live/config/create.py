@@ -1,4 +1,4 @@
-"""``pipeline-live create``: a bot's file to begin with."""
+"""``pipeline-live create``: a bot's file to begin with, or a whole project around it."""
 
 from __future__ import annotations
 
@@ -33,16 +33,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=[transport.name for transport in spec.TRANSPORT.components],
         help="how people talk to it (default: local)",
     )
+    parser.add_argument(
+        "--project", type=Path, metavar="FOLDER", help="make a project that runs and tests at once"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a file.
+    """Print a file, or write a project.
 
     Raises:
-        UsageError: There is no such step.
+        UsageError: There is no such step, or the folder is in use.
         ConfigError: No bot can be made of these steps.
     """
-    sys.stdout.write(bot_yaml(args.steps, transport=args.transport, full=args.full))
+    if args.project is None:
+        sys.stdout.write(bot_yaml(args.steps, transport=args.transport, full=args.full))
+        return 0
+    from pipeline_live.config.project import write_project
+
+    for name in write_project(args.project, args.steps, args.transport):
+        sys.stdout.write(f"{args.project / name}\n")
     return 0
 
 

@@ -37,7 +37,12 @@ MISSING: Final = Missing()
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
-_LIKE_NUMBER = re.compile(r"[-+]?[0-9][0-9_:,.xXoObBa-fA-F]*|[-+]?\.[0-9]+|[-+]?\.(inf|nan)", re.I)
+# What YAML 1.1 or 1.2 would read as a number.
+_LIKE_NUMBER = re.compile(
+    r"[-+]?([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9]+|0x[0-9a-f_]+|0o[0-7]+|0b[01_]+|\.(inf|nan)|"
+    r"[0-9]+(:[0-5]?[0-9])+)",
+    re.IGNORECASE,
+)
 _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 _OLD_BOOLEANS = ("yes", "no", "on", "off", "y", "n")
 

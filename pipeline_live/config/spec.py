@@ -104,7 +104,7 @@ PLAYBACK = Component(
     "Holds, resumes and drops replies; added before the speaker when left out.",
     (
         Field("chunk_ms", whole(10, 100), "Sound is released in pieces this long.", default=20),
-        Field("lead_ms", whole(0, 500), "How long before its time.", default=40),
+        Field("lead_ms", whole(0, 500), "How long before its time.", default=35),
     ),
     builds="pipeline_live.processors:Playback",
 )
@@ -193,6 +193,13 @@ _EARS = (
     ),
     Field("bridge_ms", whole(0, 2000), "A gap up to this long is no pause.", default=160),
 )
+_PHANTOM = Field(
+    "phantom",
+    Choice(("end", "play_on")),
+    "What Gemini's `interrupted` does while nobody is heard to speak: it ends the reply, or what "
+    "was received plays on.",
+    default="end",
+)
 INTERRUPTION = OneOf(
     "interruption",
     (
@@ -204,9 +211,10 @@ INTERRUPTION = OneOf(
                 Field("certain", Number(0, 1), "Holds after one window.", default=0.75),
                 Field("suspect_ms", whole(32, 1000), "Speech that holds a reply.", default=64),
                 Field("limit_ms", whole(100, 3000), "Longest hold.", default=1500),
+                _PHANTOM,
             ),
         ),
-        Component("cut", "Lasting speech ends the reply; nothing is held.", _EARS),
+        Component("cut", "Lasting speech ends the reply; nothing is held.", (*_EARS, _PHANTOM)),
         Component("off", "Only Gemini ends a reply; on the local floor lasting speech does."),
     ),
 )
@@ -239,7 +247,26 @@ FILES = Component(
 TRANSPORT = OneOf(
     "transport",
     (
-        Component("local", "Microphone and loudspeaker of this machine."),
+        Component(
+            "local",
+            "Microphone and loudspeaker of this machine.",
+            (
+                Field("microphone", Text(), "Number or part of a name.", example="USB"),
+                Field("loudspeaker", Text(), "Number or part of a name.", example="USB"),
+                Field(
+                    "echo_cancellation",
+                    Boolean(),
+                    "Take the bot's voice out of what the microphone hears.",
+                    default=True,
+                ),
+                Field(
+                    "device_buffer_ms",
+                    whole(5, 1000),
+                    "What the loudspeaker keeps ahead.",
+                    default=30,
+                ),
+            ),
+        ),
         Component("browser", "A page in the browser, over WebRTC.", _SERVER),
         Component(
             "telephony",
@@ -379,7 +406,12 @@ EXPECT = Component(
             "Beside `tool_called`: arguments that it had.",
             example="{people: 2}",
         ),
-        Field("within_ms", whole(1, 120_000), "How soon, from the line's end.", default=10_000),
+        Field(
+            "within_ms",
+            whole(1, 120_000),
+            "How soon: from the line's end; interruption and silence from its beginning.",
+            default=10_000,
+        ),
         Field("absent", Boolean(), "It must not happen within that time.", default=False),
     ),
     one_of=("answered", "heard", "tool_called", "interrupted", "silent"),
@@ -391,7 +423,12 @@ LINE = Component(
     (
         Field("say", Text(), "The caller says this.", example="A table for two, please."),
         Field("play", File(exists=True), "The caller says what is recorded.", example="hm.wav"),
-        Field("silence", whole(1, 120_000), "The caller says nothing for so many ms.", example=500),
+        Field(
+            "silence",
+            whole(1, 120_000),
+            "Nobody says anything for so many ms; as the first line it also sees the greeting.",
+            example=500,
+        ),
         Field("noise", whole(1, 120_000), "It is noisy for so many ms.", example=1000),
         Field("stop", Boolean("leave the line out"), "Somebody presses Stop.", example=True),
         Field(
@@ -438,6 +475,12 @@ TEST = Component(
             "What happens, line by line.",
             required=True,
             example="[{say: Hello?}]",
+        ),
+        Field(
+            "tool_results",
+            MapOf(Data(), "tool"),
+            "Answers of tools, in place of theirs.",
+            example="{book_table: {ok: true}}",
         ),
         Field("faults", ListOf(FAULT, "fault"), "What the model does wrong.", example="[deaf]"),
         Field("seed", whole(0, 2**31 - 1), "Decides the intervals that vary.", default=0),

@@ -4,6 +4,7 @@ Loading this package loads Pipecat and checks its version.
 """
 
 from pipeline_live.processors import compatibility
+from pipeline_live.processors.files import FileTransport
 from pipeline_live.processors.frames import (
     InterruptionReportFrame,
     InterruptionSparedFrame,
@@ -20,11 +21,14 @@ from pipeline_live.processors.service import GeminiLiveService, GeminiLiveVertex
 from pipeline_live.processors.sink import FileSink
 from pipeline_live.processors.turns import local_turns, server_turns
 from pipeline_live.processors.vad import SileroVAD
+from pipeline_live.processors.volume import AudioFilter, Volume
 
 compatibility.check()
 
 __all__ = [
+    "AudioFilter",
     "FileSink",
+    "FileTransport",
     "GeminiLiveService",
     "GeminiLiveVertexService",
     "InterruptionReportFrame",
@@ -39,6 +43,7 @@ __all__ = [
     "SileroVAD",
     "SpeechDismissedFrame",
     "SpeechSuspectedFrame",
+    "Volume",
     "local_turns",
     "server_turns",
 ]

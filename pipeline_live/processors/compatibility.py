@@ -12,6 +12,17 @@ from typing import Any
 from pipecat.frames.frames import InterruptionFrame
 from pipecat.services.google.gemini_live.llm import GeminiLiveLLMService
 
+try:  # moved here in 1.14
+    from pipecat.adapters.llm.schemas.direct_function import tool_options
+    from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
+    from pipecat.adapters.llm.schemas.tools_schema import AdapterType, ToolsSchema
+except ModuleNotFoundError:
+    from pipecat.adapters.schemas.direct_function import tool_options
+    from pipecat.adapters.schemas.function_schema import FunctionSchema
+    from pipecat.adapters.schemas.tools_schema import AdapterType, ToolsSchema
+
+__all__ = ["AdapterType", "FunctionSchema", "ToolsSchema", "tool_options"]
+
 LOWEST = (1, 12)
 NEWEST = (1, 14)
 

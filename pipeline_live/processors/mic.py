@@ -59,6 +59,11 @@ class MicSource(FrameProcessor):
         self._clips.append((bytearray(pcm), said))
         await said
 
+    @property
+    def speaks(self) -> bool:
+        """Whether something is being said, or waits to be said."""
+        return bool(self._clips)
+
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Start with the pipeline, stop with it, and let everything through."""
         await super().process_frame(frame, direction)

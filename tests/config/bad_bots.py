@@ -105,8 +105,8 @@ FIELDS = [
     ),
     bad(
         "field of a component without fields",
-        "transport: {local: {port: 1}}\n",
-        '2:21: unknown field "port" in local (its fields: none)',
+        "interruption: {off: {port: 1}}\n",
+        '2:22: unknown field "port" in off (its fields: none)',
     ),
     bad(
         "forgotten indentation",

@@ -224,3 +224,8 @@ def test_many_files_are_all_checked(tmp_path: Path, capsys: pytest.CaptureFixtur
         (tmp_path / f"{name}.yaml").write_text("instruction: x\nnam: y\n")
     assert main(["lint", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")]) == 1
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.parametrize("word", ["127.0.0.1", "1st floor", "12.5.2026", "e3", "0xyz", "1,5"])
+def test_what_only_looks_a_little_like_a_number_is_text(word: str) -> None:
+    assert findings(f"instruction: {word}\n") == []

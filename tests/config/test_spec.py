@@ -64,12 +64,12 @@ def test_every_component_and_field_says_what_it_is() -> None:
 
 
 def test_every_processor_of_the_package_can_be_a_step() -> None:
-    """Each is a step, or the end of a transport."""
+    """Each is a step, the end of a transport, or what an option or a wrapped filter becomes."""
     from pipecat.processors.frame_processor import FrameProcessor
 
     from pipeline_live import processors
 
-    ends = {"MicSource", "FileSink"}  # the transport "files"
+    ends = {"MicSource", "FileSink", "Volume", "AudioFilter"}
     steps = {step.builds.partition(":")[2] for step in spec.STEPS.components}
     for name in processors.__all__:
         thing = getattr(processors, name)

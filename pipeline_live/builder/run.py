@@ -1,0 +1,88 @@
+"""``pipeline-live run``: a bot talks, with Gemini when there is a key, else with an emulator."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from pipeline_live.config import Bot, load
+from pipeline_live.errors import UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``pipeline-live run`` to ``parser``."""
+    parser.add_argument("file", type=Path, help="the bot's YAML file")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the bot over its transport until it ends or Ctrl-C.
+
+    Raises:
+        ConfigError: The file has findings.
+        PipelineLiveError: Bad input, or no connection.
+    """
+    bot = load(args.file)
+    transport = bot["transport"].name
+    if transport in ("browser", "telephony"):
+        return _serve(bot)
+    from pipeline_live.builder.building import build
+    from pipeline_live.builder.engine import engine_for
+    from pipeline_live.builder.running import run_here
+
+    end_after_ms = bot["transport"].options["end_after_ms"] if transport == "files" else None
+
+    async def talk() -> None:
+        built = build(bot, engine, cancel_on_idle_timeout=False)
+        await run_here(built, end_after_ms)
+
+    with engine_for(bot) as engine:
+        _say(bot, f"talks to {engine.name}; Ctrl-C ends it")
+        asyncio.run(talk())
+    if transport == "files":
+        _say(bot, f"left {bot.folder / bot['transport'].options['output']}")
+    return 0
+
+
+def _serve(bot: Bot) -> int:
+    """Serve browsers or phone calls by Pipecat's runner."""
+    try:
+        from pipecat.runner import run as runner
+    except ImportError:
+        raise UsageError(
+            f"transport {bot['transport'].name} needs more packages; install "
+            "pipecat-pipeline-live[web]"
+        ) from None
+    from pipeline_live.builder.engine import engine_for
+    from pipeline_live.builder.running import as_main_bot
+
+    # The runner reads a .env file of its own; what the shell says still comes first.
+    environment = dict(os.environ)
+    with engine_for(bot) as engine, as_main_bot(bot, engine):
+        _say(bot, f"talks to {engine.name}; Ctrl-C ends it")
+        before, sys.argv = sys.argv, [sys.argv[0], *runner_command(bot)]
+        os.environ.update(environment)
+        try:
+            runner.main()
+        finally:
+            sys.argv = before
+    return 0
+
+
+def runner_command(bot: Bot) -> list[str]:
+    """Arguments of Pipecat's runner for a bot that is served."""
+    options = bot["transport"].options
+    command = ["--host", str(options["host"]), "--port", str(int(options["port"]))]
+    if bot["transport"].name == "browser":
+        return [*command, "-t", "webrtc"]
+    command += ["-t", options["provider"]]
+    if options["public_host"] is not None:
+        command += ["-x", str(options["public_host"])]
+    return command
+
+
+def _say(bot: Bot, what: str) -> None:
+    sys.stdout.write(f"{bot['name']} {what}\n")
+    sys.stdout.flush()
