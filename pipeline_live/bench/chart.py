@@ -1,4 +1,4 @@
-"""A PNG of the results: each trial's time to silence as a dot, ours above stock."""
+"""A PNG of the results: each trial's time to silence, or to the answer, as a dot."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from pipeline_live.bench.judge import Outcome
-from pipeline_live.bench.results import TO_SILENCE, NoiseFigures, compare, in_noise
+from pipeline_live.bench.results import NoiseFigures, compare, in_noise, measures
 from pipeline_live.bench.scenarios import Act, Scenario, Side
 from pipeline_live.report.picture import (
     BOT,
@@ -43,7 +43,7 @@ def chart(scenarios: Sequence[Scenario], outcomes: Sequence[Outcome], subtitle: 
     noise = in_noise(scenarios, outcomes)
     bottom = TOP + len(dotted) * (2 * LANE_HEIGHT + GAP)
     sheet = Sheet(bottom + 60 + 30 * len(noise) + 50)
-    sheet.text(MARGIN, 34, "Time to silence after a barge-in", INK, 28)
+    sheet.text(MARGIN, 34, "Time to silence after a barge-in, and to the answer", INK, 28)
     sheet.text(MARGIN, 68, shorten(subtitle, 170), SOFT_INK, 17)
     if dotted:
         _axis(sheet, TOP - 12, bottom - GAP + 8)
@@ -81,7 +81,8 @@ def _axis(sheet: Sheet, top: float, bottom: float) -> None:
 def _scenario(sheet: Sheet, scenario: Scenario, outcomes: Sequence[Outcome], top: float) -> None:
     sheet.text(MARGIN, top + LANE_HEIGHT / 2, scenario.name, INK, 18)
     sheet.text(MARGIN, top + 1.5 * LANE_HEIGHT, scenario.title, SOFT_INK, 14)
-    (row,) = [one for one in compare([scenario], outcomes) if one.measure == TO_SILENCE.name]
+    main = measures(scenario)[0]
+    row = compare([scenario], outcomes)[0]
     for index, side in enumerate(Side):
         middle = top + (index + 0.5) * LANE_HEIGHT
         sheet.box((LEFT - 10, middle - 13, RIGHT + 10, middle + 13), LANE, radius=4)
@@ -93,18 +94,22 @@ def _scenario(sheet: Sheet, scenario: Scenario, outcomes: Sequence[Outcome], top
         x = x_of(found.median)
         sheet.box((x - 2, middle - 14, x + 2, middle + 14), INK)
         for one in these:
-            _dot(sheet, one, middle)
-        bound = "" if all(one.silenced for one in these) else ">"  # the font has no "≥"
+            hollow = main.bounded and not one.silenced
+            _dot(sheet, main.of(one), middle, COLOURS[side], hollow=hollow)
+        unsilenced = row.ours_unsilenced if side is Side.OURS else row.stock_unsilenced
+        bound = ">" if unsilenced else ""  # the font has no "≥"
         text = f"n {found.count} · {bound}{found.median:.0f} · {bound}{found.p95:.0f} ms"
         sheet.text(RIGHT + 24, middle, text, INK, 15)
 
 
-def _dot(sheet: Sheet, one: Outcome, middle: float) -> None:
-    if one.to_silence_ms is None:
+def _dot(
+    sheet: Sheet, duration_ms: int | None, middle: float, colour: str, *, hollow: bool
+) -> None:
+    if duration_ms is None:
         return
-    x = x_of(one.to_silence_ms)
-    sheet.box((x - _DOT, middle - _DOT, x + _DOT, middle + _DOT), COLOURS[one.side], _DOT)
-    if not one.silenced:
+    x = x_of(duration_ms)
+    sheet.box((x - _DOT, middle - _DOT, x + _DOT, middle + _DOT), colour, _DOT)
+    if hollow:
         inner = _DOT - 3
         sheet.box((x - inner, middle - inner, x + inner, middle + inner), LANE, inner)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +31,12 @@ from pipeline_live.report.speech import speech_spans
 MANIFEST_NAME = "MANIFEST.csv"
 SPEECH_KINDS = ("command", "question", "short_word", "phrase", "read")
 """Kinds of the manifest with which people barge in; the order in which they are taken in turn."""
+QUESTION_KINDS = ("command", "question", "phrase", "read")
+"""Kinds with which people ask something."""
 SPOKEN_MS = 3000
 """What is used of a clip, from its onset."""
+ASKED_MS = 6000
+"""A question that takes longer is not used."""
 NOISE_MS = 8000
 MOST_VOICE = 0.3
 """A noise clip in which a VAD hears speech more often than this share of time holds voices."""
@@ -59,12 +63,14 @@ class Clip:
         kind: Which sort, as the manifest calls it.
         pcm: Mono s16le at 16 kHz.
         onset_ms: True onset of speech; 0 for noise.
+        end_ms: True end of speech; None where it is not known, or was cut off.
     """
 
     name: str
     kind: str
     pcm: bytes
     onset_ms: int = 0
+    end_ms: int | None = None
 
     @property
     def duration_ms(self) -> int:
@@ -79,6 +85,7 @@ class Entry:
     file: str
     kind: str
     onset_ms: int
+    end_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +95,23 @@ class Manifest:
     speech: tuple[Entry, ...]
     noise: tuple[Entry, ...]
 
+    @property
+    def questions(self) -> tuple[Entry, ...]:
+        """Speech to ask something with: its end is known, and it is not too long."""
+        return tuple(
+            entry
+            for entry in self.speech
+            if entry.kind in QUESTION_KINDS
+            and entry.end_ms is not None
+            and entry.end_ms - entry.onset_ms <= ASKED_MS
+        )
+
 
 def parse_manifest(text: str, name: str = MANIFEST_NAME) -> Manifest:
     """Read a manifest: CSV with the columns file, kind, speech_onset_ms and onset_confidence.
 
     Noise is what lies in a folder ``noise``; the optional column vad_speech_ratio tells which of
-    it holds voices.
+    it holds voices. The optional column speech_end_ms tells with which speech one can ask.
 
     Args:
         text: The file's content.
@@ -118,7 +136,9 @@ def parse_manifest(text: str, name: str = MANIFEST_NAME) -> Manifest:
         where = f"{name}:{number}"
         if row["onset_confidence"] == "sure" and row["kind"] in SPEECH_KINDS:
             onset_ms = _number(row["speech_onset_ms"], "speech_onset_ms", where)
-            speech.append(Entry(row["file"], row["kind"], round(onset_ms)))
+            end = row.get("speech_end_ms")
+            end_ms = round(_number(end, "speech_end_ms", where)) if end else None
+            speech.append(Entry(row["file"], row["kind"], round(onset_ms), end_ms))
         elif Path(row["file"] or "").parts[:1] == ("noise",):
             ratio = _number(row.get("vad_speech_ratio") or "0", "vad_speech_ratio", where)
             if ratio <= MOST_VOICE:
@@ -184,7 +204,7 @@ def load(folder: Path, entries: Iterable[Entry], *, longest_ms: int) -> tuple[Cl
     clips = []
     for entry in entries:
         pcm = read_wav(folder / entry.file, INPUT_RATE)
-        clip = Clip(Path(entry.file).stem, entry.kind, pcm, entry.onset_ms)
+        clip = Clip(Path(entry.file).stem, entry.kind, pcm, entry.onset_ms, entry.end_ms)
         if clip.duration_ms <= entry.onset_ms:
             raise UsageError(
                 f"{folder / entry.file}: ends before its onset at {entry.onset_ms} ms; "
@@ -197,19 +217,21 @@ def load(folder: Path, entries: Iterable[Entry], *, longest_ms: int) -> tuple[Cl
 def shortened(clip: Clip, longest_ms: int) -> Clip:
     """The clip without what comes later than ``longest_ms`` after its onset."""
     size = bytes_of(ms_to_samples(clip.onset_ms + longest_ms, INPUT_RATE))
-    return Clip(clip.name, clip.kind, clip.pcm[:size], clip.onset_ms)
+    if size >= len(clip.pcm):
+        return clip
+    return replace(clip, pcm=clip.pcm[:size], end_ms=None)
 
 
-def made_speech(count: int) -> tuple[Clip, ...]:
-    """Sentences in the emulator's voice, their onsets measured on the samples."""
+def made_speech(count: int, longest_ms: int = SPOKEN_MS) -> tuple[Clip, ...]:
+    """Sentences in the emulator's voice, their onsets and ends measured on the samples."""
     clips = []
     for text in _SENTENCES[:count]:
         pcm = synthesize(text, USER_VOICE).pcm
-        begun = speech_spans(to_array(pcm))[0].start
+        spans = speech_spans(to_array(pcm))
+        begun, ended = (samples_to_ms(at, OUTPUT_RATE) for at in (spans[0].start, spans[-1].end))
         name = text.rstrip(".?").lower().replace(",", "").replace(" ", "_")
         sound = resample(pcm, OUTPUT_RATE, INPUT_RATE) + silence(100, INPUT_RATE)
-        clip = Clip(name, "made", sound, samples_to_ms(begun, OUTPUT_RATE))
-        clips.append(shortened(clip, SPOKEN_MS))
+        clips.append(shortened(Clip(name, "made", sound, begun, ended), longest_ms))
     return tuple(clips)
 
 

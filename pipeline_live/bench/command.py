@@ -23,7 +23,7 @@ from pipeline_live.audio import OUTPUT_RATE, samples_of, samples_to_ms, to_array
 from pipeline_live.bench import clips as material
 from pipeline_live.bench import pacing, smooth
 from pipeline_live.bench.chart import chart
-from pipeline_live.bench.clips import NOISE_MS, SPOKEN_MS, Clip
+from pipeline_live.bench.clips import ASKED_MS, NOISE_MS, SPOKEN_MS, Clip
 from pipeline_live.bench.conversation import hold
 from pipeline_live.bench.judge import Outcome, judge
 from pipeline_live.bench.proof import prove
@@ -53,6 +53,7 @@ from pipeline_live.report.reading import DEFAULT_CHUNK_MS, parse_sound
 DEFAULT_CALLS = 2
 MOST_LATE_MS = DEFAULT_CHUNK_MS
 """A loop later than a chunk could change a number; such a trial is repeated, one bot at a time."""
+_TAIL_MS = 1000  # what may follow the end of a question in its clip
 _WARM_UP = "Hello, this is the harbour."
 _BEFORE_MS = 12_000  # loading, the proof, the warm-up
 
@@ -122,11 +123,11 @@ def run(args: argparse.Namespace) -> int:
     scenarios = chosen(args.scenario)
     if args.calls < 1:
         raise UsageError(f"--calls {args.calls}: must be 1 or more")
-    speech, noise, source = _clips(args.audio, args.calls, scenarios)
+    speech, noise, questions, source = _clips(args.audio, args.calls, scenarios)
     if args.readme is not None:
         _rewritten(args.readme, "")
     _make(args.out)
-    trials = schedule(scenarios, speech, noise, args.calls)
+    trials = schedule(scenarios, speech, noise, args.calls, questions)
     together = not args.in_turn and _has_room()
     expected = _BEFORE_MS + expected_ms(trials, _reply_ms(), together=together)
     how = "side by side" if together else "one after the other"
@@ -158,9 +159,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _clips(
     folder: Path | None, calls: int, scenarios: Sequence[Scenario]
-) -> tuple[tuple[Clip, ...], tuple[Clip, ...], str]:
+) -> tuple[tuple[Clip, ...], tuple[Clip, ...], tuple[Clip, ...], str]:
+    """Speech, noise, questions, and where they come from."""
+    made_questions = material.made_speech(calls, ASKED_MS)
     if folder is None:
-        return material.made_speech(calls), material.made_noise(calls), "made speech"
+        speech, noise = material.made_speech(calls), material.made_noise(calls)
+        return speech, noise, made_questions, "made speech"
     manifest = material.read_manifest(folder)
     acts = {scenario.act for scenario in scenarios}
     if not manifest.speech:
@@ -171,7 +175,10 @@ def _clips(
     speech = material.load(folder, material.pick(manifest.speech, calls), longest_ms=SPOKEN_MS)
     entries = material.pick(manifest.noise, calls) if Act.NOISE in acts else ()
     noise = material.load(folder, entries, longest_ms=NOISE_MS)
-    return speech, noise or material.made_noise(calls), "recorded speech"
+    entries = material.pick(manifest.questions, calls) if Act.ASK in acts else ()
+    questions = material.load(folder, entries, longest_ms=ASKED_MS + _TAIL_MS)
+    noise = noise or material.made_noise(calls)
+    return speech, noise, questions or made_questions, "recorded speech"
 
 
 def _make(folder: Path) -> None:

@@ -17,6 +17,8 @@ from pipeline_live.emulator import Emulator, synthesize
 
 LONGEST_MS = 25_000
 """No call is watched longer, from the user's act on."""
+UNANSWERED_MS = 8000
+"""A question whose answer has not begun so long after the clip was not answered."""
 _PROBE_MS = 5
 
 
@@ -76,7 +78,7 @@ async def hold(trial: Trial, sides: Sequence[Side], folder: Path, reply: str = R
         bots = []
         for side in sides:
             emulator = Emulator(
-                script(reply),
+                script(reply, scenario.act),
                 seed=trial.number,
                 interrupt_delay_ms=scenario.interrupt_delay_ms,
                 deaf=scenario.deaf,
@@ -106,10 +108,22 @@ async def _disturb(bot: Bot, trial: Trial, at_s: float) -> None:
         said = asyncio.ensure_future(bot.microphone.say(trial.clip.pcm))
     await asyncio.sleep(trial.watch_ms / 1000)
     deadline_s = at_s + LONGEST_MS / 1000
-    while trial.scenario.act is not Act.NOISE and loop.time() < deadline_s:
+    if trial.scenario.act is Act.ASK:
+        await _answered(bot, at_s)
+    while trial.scenario.act in (Act.SPEAK, Act.STOP) and loop.time() < deadline_s:
         quiet_s = loop.time() - bot.sink.last_sound_s
         if quiet_s * 1000 >= QUIET_MS:
             break
         await asyncio.sleep(QUIET_MS / 1000 - quiet_s)
     if said is not None:
         await said
+
+
+async def _answered(bot: Bot, since_s: float) -> None:
+    """Wait until the bot sounds again, or will not any more."""
+    loop = asyncio.get_running_loop()
+    deadline_s = loop.time() + UNANSWERED_MS / 1000
+    while bot.sink.last_sound_s < since_s and loop.time() < deadline_s:
+        bot.check()
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.1)

@@ -32,7 +32,7 @@ from pipeline_live.report.reading import (
     SAMPLES_PER_MS,
     Sound,
 )
-from pipeline_live.report.speech import audible_spans
+from pipeline_live.report.speech import Span, audible_spans
 
 INTERRUPTION_SEEN = "InterruptionSeen"
 """Note in the timeline: an InterruptionFrame came to the sink."""
@@ -66,6 +66,8 @@ class Outcome:
         interrupted: An interruption came to the sink.
         by_server: It was the server who interrupted.
         noise_ms: Noise that was played while the bot spoke.
+        answer_ms: From the end of the user's question to the first audible sample of the answer,
+            negative when the bot did not wait for the end; None when nobody asked, or without one.
         loop_late_ms: How late the event loop was at worst.
         together: The other side's bot ran at the same time.
     """
@@ -84,6 +86,7 @@ class Outcome:
     interrupted: bool
     by_server: bool
     noise_ms: int
+    answer_ms: int | None = None
     loop_late_ms: int = 0
     together: bool = True
 
@@ -107,6 +110,8 @@ def judge(trial: Trial, side: Side, sound: Sound, lines: Sequence[Line], reply: 
     if not heard:
         raise PipelineLiveError(f"{trial.name}, {side}: the recording holds no reply")
     reference_ms = _reference_ms(trial, sound, moments)
+    if trial.scenario.act is Act.ASK:
+        return _answer(trial, side, reference_ms, heard)
     silence_ms = _ms(heard[-1].end)
     silenced = _is_silenced(sound.bot, reply)
     noise = trial.scenario.act is Act.NOISE
@@ -131,6 +136,32 @@ def judge(trial: Trial, side: Side, sound: Sound, lines: Sequence[Line], reply: 
         by_server=bool(moments.seen) and _by_server(trial, side, lines),
         # A bot that was silenced hears no more noise while it speaks.
         noise_ms=min(played_ms, max(0, silence_ms - reference_ms)),
+    )
+
+
+def _answer(trial: Trial, side: Side, onset_ms: int, heard: Sequence[Span]) -> Outcome:
+    """Judge a call in which the user asked a silent bot something."""
+    assert trial.clip is not None
+    if trial.clip.end_ms is None:
+        raise PipelineLiveError(f"{trial.name}: nobody knows when the question ends")
+    end_ms = onset_ms - trial.clip.onset_ms + trial.clip.end_ms
+    begins = [_ms(span.start) for span in heard if _ms(span.start) > onset_ms]
+    return Outcome(
+        side=side,
+        scenario=trial.scenario.name,
+        trial=trial.name,
+        clip=trial.clip.name,
+        offset_ms=onset_ms - _ms(heard[0].start),
+        silenced=False,
+        to_silence_ms=None,
+        decision_ms=None,
+        after_decision_ms=None,
+        stale_ms=None,
+        holds=0,
+        interrupted=False,
+        by_server=False,
+        noise_ms=0,
+        answer_ms=begins[0] - end_ms if begins else None,
     )
 
 

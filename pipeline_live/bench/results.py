@@ -28,6 +28,7 @@ class Measure:
 
 
 TO_SILENCE = Measure("to_silence_ms", "{0} to silence", lambda one: one.to_silence_ms, bounded=True)
+TO_ANSWER = Measure("answer_ms", "end of the question to the answer", lambda one: one.answer_ms)
 MEASURES = (
     TO_SILENCE,
     Measure("decision_ms", "{0} to decision", lambda one: one.decision_ms),
@@ -97,6 +98,11 @@ class NoiseFigures:
         return per_minute(self.interruptions, self.noise_ms)
 
 
+def measures(scenario: Scenario) -> tuple[Measure, ...]:
+    """What is measured in a scenario; the first is what it is about."""
+    return (TO_ANSWER,) if scenario.act is Act.ASK else MEASURES
+
+
 def compare(scenarios: Sequence[Scenario], outcomes: Sequence[Outcome]) -> tuple[Comparison, ...]:
     """Figures of all scenarios but noise, in their order."""
     rows = []
@@ -106,7 +112,7 @@ def compare(scenarios: Sequence[Scenario], outcomes: Sequence[Outcome]) -> tuple
         since = "Stop" if scenario.act is Act.STOP else "onset"
         ours = _of(outcomes, scenario, Side.OURS)
         stock = _of(outcomes, scenario, Side.STOCK)
-        for measure in MEASURES:
+        for measure in measures(scenario):
             rows.append(
                 Comparison(
                     scenario.name,

@@ -15,6 +15,8 @@ REPLY = (
     "of what you see today is rather new."
 )
 """What the bot says in every call, 13 s without a pause: its own must not look like a reaction."""
+GREETING = "Yes, go on."
+"""What the bot says first where the user is to ask something."""
 BOT_VOICE, USER_VOICE = "heart", "low"
 _FIRST_SOUND_MS = 200
 
@@ -27,11 +29,12 @@ class Side(enum.StrEnum):
 
 
 class Act(enum.Enum):
-    """What the user does while the bot speaks."""
+    """What the user does while the bot speaks, or, to ask, once it has greeted."""
 
     SPEAK = "speak"
     STOP = "stop"
     NOISE = "noise"
+    ASK = "ask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,21 @@ SCENARIOS = (
         last_ms=2200,
     ),
     Scenario("noise", "noise while the bot speaks", Act.NOISE, first_ms=1000, last_ms=2000),
+    Scenario(
+        "answer",
+        "a question to a silent bot; the server's VAD decides turns",
+        Act.ASK,
+        first_ms=2200,
+        last_ms=3000,
+    ),
+    Scenario(
+        "answer-local",
+        "a question to a silent bot; local VAD and smart-turn decide turns",
+        Act.ASK,
+        local_floor=True,
+        first_ms=2200,
+        last_ms=3000,
+    ),
 )
 
 
@@ -98,9 +116,13 @@ def chosen(names: Sequence[str]) -> tuple[Scenario, ...]:
     return tuple(one for one in SCENARIOS if not names or one.name in names)
 
 
-def script(reply: str = REPLY) -> Script:
-    """One long reply, and nothing after it: whatever sounds later is a leak."""
-    return Script([Reply(reply, delay_ms=_FIRST_SOUND_MS)], default="")
+def script(reply: str = REPLY, act: Act = Act.SPEAK) -> Script:
+    """One long reply, and nothing after it: whatever sounds later is a leak.
+
+    Where the user asks, that reply is the answer, and a greeting comes before it.
+    """
+    before = [Reply(GREETING, delay_ms=_FIRST_SOUND_MS)] if act is Act.ASK else []
+    return Script([*before, Reply(reply, delay_ms=_FIRST_SOUND_MS)], default="")
 
 
 def reply_pcm(reply: str = REPLY) -> bytes:

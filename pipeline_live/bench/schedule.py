@@ -13,6 +13,7 @@ QUIET_MS = 1200
 WATCHED_MS = 3300
 """A bot that was interrupted is watched at least so long, for leaks."""
 _GOLDEN = 0.618034
+_ANSWER_MS = 2000  # from a question to its answer, and a little of it
 _AROUND_MS = 1800  # connecting, the model's first sound, hanging up
 
 
@@ -44,26 +45,34 @@ class Trial:
             return WATCHED_MS
         if self.scenario.act is Act.NOISE:
             return self.clip.duration_ms + QUIET_MS
+        if self.scenario.act is Act.ASK:
+            return self.clip.duration_ms
         return max(self.clip.onset_ms + WATCHED_MS, self.clip.duration_ms)
 
 
 def schedule(
-    scenarios: Sequence[Scenario], speech: Sequence[Clip], noise: Sequence[Clip], calls: int
+    scenarios: Sequence[Scenario],
+    speech: Sequence[Clip],
+    noise: Sequence[Clip],
+    calls: int,
+    questions: Sequence[Clip] = (),
 ) -> tuple[Trial, ...]:
     """Plan the calls; the n-th call of every scenario with speech uses the same clip.
 
     Args:
         scenarios: What to try.
-        speech: Clips with speech.
-        noise: Clips without.
+        speech: Clips with which the user barges in.
+        noise: Clips without speech.
         calls: Calls in each scenario; limited by the number of clips, except for Stop.
+        questions: Clips whose end is known, for the scenarios in which the user asks.
     """
+    material = {Act.SPEAK: speech, Act.NOISE: noise, Act.ASK: questions}
     trials = []
     for scenario in scenarios:
         for number in range(calls):
             clip = None
             if scenario.act is not Act.STOP:
-                clips = noise if scenario.act is Act.NOISE else speech
+                clips = material[scenario.act]
                 if number >= len(clips):
                     break
                 clip = clips[number]
@@ -82,6 +91,8 @@ def expected_ms(trials: Sequence[Trial], reply_ms: int, *, together: bool) -> in
     total = 0
     for trial in trials:
         short = _AROUND_MS + trial.offset_ms + trial.watch_ms
+        if trial.scenario.act is Act.ASK:
+            short += _ANSWER_MS
         whole = _AROUND_MS + reply_ms + QUIET_MS  # stock says it all
         leaks = trial.scenario.deaf or trial.scenario.act is Act.STOP
         stock = max(short, whole) if leaks else short

@@ -23,6 +23,7 @@ silence: the last audible sample of the reply at the sink; ≥ where a bot was n
 decision: ours, the hold (or the flush, without one); stock, the InterruptionFrame at the sink.
 stale sound: sound of the reply more than {ALLOWED_TAIL_MS} ms (chunk, device buffer, 10 ms) after \
 the decision.
+answer: the first audible sample of it; n counts the questions that were answered.
 p95: nearest rank; with fewer than 20 values the largest."""
 
 
@@ -225,10 +226,12 @@ def as_data(
 def progress(trial: str, mine: Sequence[Outcome]) -> str:
     """One line for a trial that is over."""
     said = {one.side: _progress_of(one) for one in mine}
-    return f"{trial:<10}" + "   ".join(f"{side} {said[side]:<26}" for side in Side if side in said)
+    return f"{trial:<16}" + "   ".join(f"{side} {said[side]:<26}" for side in Side if side in said)
 
 
 def _progress_of(one: Outcome) -> str:
+    if one.answer_ms is not None:
+        return f"answers after {one.answer_ms} ms"
     if one.to_silence_ms is None:
         went = "fell silent" if one.silenced else "went on"
         return f"{went}, {one.holds} holds"

@@ -81,7 +81,7 @@ def reply() -> Samples:
 def outcome(scenario: str = "server", side: Side = Side.OURS, **fields: object) -> Outcome:
     """An outcome of a bot that was silenced, unless told otherwise."""
     made = judge(
-        trial(scenario if scenario != "noise" else "server"),
+        trial("server"),
         side,
         sound((BEGUN_MS, 3300)),
         lines(3000, seen(3260)),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -182,3 +184,26 @@ def test_who_interrupted(name, side, source, by_server):
     assert one.by_server is by_server
     quiet = judge(trial(name), side, recording, lines(2990), reply())
     assert not quiet.by_server
+
+
+QUESTION = replace(CLIP, end_ms=800)
+
+
+@pytest.mark.parametrize("name", ["answer", "answer-local"])
+@pytest.mark.parametrize("answer_ms", [-300, 0, 1234])
+def test_the_answer_is_timed_from_the_end_of_the_question(name, answer_ms):
+    begin_ms = 3000 + 800 + answer_ms  # sound() lays the clip to 3000
+    recording = sound((BEGUN_MS, 1500), (begin_ms, begin_ms + 500), clip=QUESTION)
+    one = judged(recording, name=name, clip=QUESTION)
+    assert one.answer_ms == pytest.approx(answer_ms, abs=1)
+    assert (one.to_silence_ms, one.decision_ms, one.stale_ms) == (None, None, None)
+
+
+def test_a_question_without_an_answer_has_no_time():
+    recording = sound((BEGUN_MS, 1500), clip=QUESTION)
+    assert judged(recording, name="answer", clip=QUESTION).answer_ms is None
+
+
+def test_a_question_whose_end_nobody_knows_cannot_be_judged():
+    with pytest.raises(PipelineLiveError, match="nobody knows when the question ends"):
+        judged(sound((BEGUN_MS, 1500)), name="answer")

@@ -9,13 +9,13 @@ from .calls_made import babble
 
 
 def clips(count: int) -> list[Clip]:
-    return [Clip(f"clip{n}", "made", babble(400, n), 50) for n in range(count)]
+    return [Clip(f"clip{n}", "made", babble(400, n), 50, 380) for n in range(count)]
 
 
 @given(st.integers(1, 40), st.integers(1, 6))
 def test_every_scenario_meets_the_same_clips_within_its_limits(calls, count):
     speech = clips(count)
-    trials = schedule(SCENARIOS, speech, speech, calls)
+    trials = schedule(SCENARIOS, speech, speech, calls, speech)
     for scenario in SCENARIOS:
         mine = [trial for trial in trials if trial.scenario is scenario]
         if scenario.act is Act.STOP:
@@ -42,17 +42,18 @@ def test_a_barge_in_is_watched_to_the_end_of_the_clip_and_for_leaks():
 
 
 def test_side_by_side_takes_less_time_and_a_deaf_server_the_whole_reply():
-    trials = schedule(SCENARIOS, clips(3), clips(3), 3)
+    trials = schedule(SCENARIOS, clips(3), clips(3), 3, clips(3))
     together = expected_ms(trials, 14_000, together=True)
     assert together < expected_ms(trials, 14_000, together=False)
     assert together < expected_ms(trials, 20_000, together=True)
 
 
 def test_the_default_run_takes_less_than_four_minutes():
-    from pipeline_live.bench.clips import NOISE_MS, SPOKEN_MS
+    from pipeline_live.bench.clips import ASKED_MS, NOISE_MS, SPOKEN_MS
     from pipeline_live.bench.command import _BEFORE_MS, DEFAULT_CALLS
 
     speech = [Clip("s", "made", babble(SPOKEN_MS + 300), 300)] * DEFAULT_CALLS
     noise = [Clip("n", "made", babble(NOISE_MS))] * DEFAULT_CALLS
-    trials = schedule(SCENARIOS, speech, noise, DEFAULT_CALLS)
+    questions = [Clip("q", "made", babble(ASKED_MS + 600), 300, ASKED_MS)] * DEFAULT_CALLS
+    trials = schedule(SCENARIOS, speech, noise, DEFAULT_CALLS, questions)
     assert _BEFORE_MS + expected_ms(trials, 16_000, together=True) < 4 * 60_000

@@ -69,13 +69,13 @@ class Listener:
         (
             "the turn ends after its silence",
             [LOUD] * 9 + [QUIET] * 22,
-            [(2, S), (9, C), (16, P), (31, E)],
+            [(2, S), (9, C), (14, P), (31, E)],
         ),
         ("faint windows keep it alive", [LOUD] * 9 + [FAINT] * 40, [(2, S), (9, C)]),
         (
             "after a pause within the turn speech is judged anew",
             [LOUD] * 9 + [QUIET] * 8 + [LOUD] * 9,
-            [(2, S), (9, C), (16, P), (19, S), (26, C)],
+            [(2, S), (9, C), (14, P), (19, S), (26, C)],
         ),
     ],
 )
@@ -161,7 +161,7 @@ def test_the_call_asks_at_each_pause_and_a_late_verdict_counts_for_nothing():
         hear(*[LOUD] * 9, *[QUIET] * 7)
         assert len(judge.asked) == 1
         pcm, rate, tell = judge.asked[0]
-        assert (len(pcm), rate) == (16 * len(sound), RATE)
+        assert (len(pcm), rate) == (14 * len(sound), RATE)
         hear(LOUD)
         tell(True)
         assert call.ears.speaking, "the user went on"
