@@ -100,6 +100,10 @@ SAYS = {
 }
 
 
+ARGUMENTS = {"05_microphone_and_speaker.py": ("6", "nothing", "nothing")}
+"""For examples that would talk to somebody for as long as they like."""
+
+
 @dataclass(frozen=True)
 class Run:
     """What a program did."""
@@ -126,7 +130,9 @@ def subject(fence: str) -> str:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     """All examples and all Python fences of the README, run side by side without a key."""
     folder = tmp_path_factory.mktemp("runs")
-    programs = {name: [str(ROOT / "examples" / name)] for name in EXAMPLES}
+    programs = {
+        name: [str(ROOT / "examples" / name), *ARGUMENTS.get(name, ())] for name in EXAMPLES
+    }
     parts = []
     for fence in fences("README.md", "python"):
         before, after = AROUND[subject(fence)]

@@ -43,7 +43,8 @@ class Keeper:
 
     Args:
         kind: Which.
-        wanted: Number, name or part of a name; None for the system's default.
+        wanted: Number, name or part of a name; None for the system's default; ``"nothing"`` for no
+            device at all.
         look: Lists what is plugged in.
         open_stream: Opens a device.
         tell: Told, in one line, whatever a person should know.
@@ -83,14 +84,16 @@ class Keeper:
             UsageError: ``wanted`` names no device, or more than one; or packages are missing.
         """
         device = self._default()
-        if self._wanted is not None:
+        if self._wanted == NOTHING.name:
+            device = NOTHING
+        elif self._wanted is not None:
             device = choose(self._look(), self._wanted, self._kind)
-        if not self._try(device, now_s, tell=True):
+        if not self._try(device, now_s, tell=device.handle is not None):
             self._do_without(f"no {self._kind} found", now_s)
 
     def check(self, now_s: float) -> None:
         """Look after it; call this some times a second."""
-        if self._stream is None:
+        if self._stream is None or self._wanted == NOTHING.name:
             return
         if self.missing:
             if now_s - self._tried_s >= RETRY_S:

@@ -50,7 +50,8 @@ class LocalAudio:
     Args:
         source: What the loudspeaker pulls: gets a number of samples, returns mono s16le sound of
             exactly that many at ``output_rate``. Runs in the device's thread.
-        microphone: Number, name or part of a name (``devices``); None for the system's default.
+        microphone: Number, name or part of a name (``devices``); None for the system's default,
+            ``"nothing"`` for silence.
         loudspeaker: The same.
         echo: Take the loudspeaker's sound out of the microphone's. Off for headsets, or where the
             system does it already.
@@ -96,6 +97,7 @@ class LocalAudio:
         self._collected = bytearray()
         self._chunks: deque[bytes] = deque(maxlen=MAX_HEARD_CHUNKS)
         self._lost = 0
+        self._asked = False
         self._news = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -136,6 +138,7 @@ class LocalAudio:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """What the microphone hears: mono s16le pieces of 20 ms, until the program stops asking."""
+        self._asked = True
         while True:
             while self._chunks:
                 yield self._chunks.popleft()
@@ -187,7 +190,7 @@ class LocalAudio:
             loop.call_soon_threadsafe(self._tell, line)
 
     def _heard(self, chunk: bytes) -> None:
-        if len(self._chunks) == self._chunks.maxlen:
+        if len(self._chunks) == self._chunks.maxlen and self._asked:
             self._lost += 1
             if self._lost & (self._lost - 1) == 0:  # say it at 1, 2, 4, 8, …
                 self._tell(f"the program is too slow: {self._lost} pieces of sound are lost")

@@ -8,6 +8,7 @@ from pipeline_live.session.capabilities import Certainty
 from pipeline_live.session.client import LiveClient
 from pipeline_live.session.ears import Ears, EarsPolicy
 from pipeline_live.session.live_session import LiveSession
+from pipeline_live.session.player import Player
 from pipeline_live.session.report import InterruptionReport
 from pipeline_live.session.timeline import Timeline
 
@@ -21,5 +22,6 @@ __all__ = [
     "InterruptionReport",
     "LiveClient",
     "LiveSession",
+    "Player",
     "Timeline",
 ]
