@@ -9,12 +9,16 @@ BIN := $(VENV)/bin
 # Many tests wait for real time; a file's tests share what it took to set them up.
 PARALLEL := -q -n 2 --dist loadfile
 
-.PHONY: demo test ready style types arch unit lowest clean
+.PHONY: demo test ready cards style types arch unit lowest clean
 
 demo: $(VENV)/.ready
 	$(BIN)/pipeline-live demo --out demo-output $(ARGS)
 
-test: ready style types arch unit lowest
+test: ready cards style types arch unit lowest
+
+# Virtual sound cards; without them the tests that need some are skipped and say so.
+cards:
+	@scripts/virtual-audio.sh install
 
 # Both environments at once.
 ready:
