@@ -45,7 +45,7 @@ async def speak(player: Player, session: LiveSession) -> None:
 async def main(seconds: str = "600", mic: str | None = None, out: str | None = None) -> None:
     async with LiveClient(genai.Client()).aio.live.connect(model=MODEL, config=CONFIG) as session:
         session.call.attach(Teller())
-        player = Player(session.call, latency_ms=30)  # the device's buffer
+        player = Player(session.call, latency_ms=40)  # the device's buffer
         async with LocalAudio(player.pull, microphone=mic, loudspeaker=out, tell=print) as audio:
             await session.send_client_content(turns=content("Tell me a long story."))
             both = asyncio.gather(listen(audio, session), speak(player, session))

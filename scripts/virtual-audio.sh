@@ -9,7 +9,7 @@
 # into the sink "room" reaches the microphone, and so does the loudspeaker, 60 ms later, when a test
 # asks for the echo:
 #
-#   pactl load-module module-loopback source=speaker.monitor sink=room latency_msec=60
+#   pactl load-module module-loopback source=speaker.monitor sink=room latency_msec=60 adjust_time=0
 set -eu
 
 case "${1:-}" in

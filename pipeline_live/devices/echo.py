@@ -28,7 +28,13 @@ FRAME_MS = 10
 """What the engine takes at once."""
 SETTLE_MS = 1500
 """Sound of the bot that the engine needs to hear before it knows the room."""
+SETTLE_AGAIN_MS = 400
+"""The same after a stall, when it was heard at another lag than before."""
 _TAIL_MS = 250
+_REST = 0.1
+"""What the engine leaves of less than this share, under the bot's voice, is a rest of the echo."""
+_FAINT = 30.0
+"""RMS of a frame (of 32768, -61 dBFS) under which what it leaves there is one as well."""
 _LOUD = 30.0
 """RMS of a frame (of 32768) from which the loudspeaker counts as playing."""
 
@@ -36,24 +42,25 @@ _LOUD = 30.0
 class Reference:
     """What was played, lined up with the microphone: an echo comes after its reference.
 
-    Both come in pieces from two clocks. Where a piece is missing silence stands in for it; where
-    more waits for a whole second than jitter explains, the rest is left out, for a reference that
-    waits longer than sound takes through the room is of no use. Holds at most ``MOST_MS``.
+    Both come in pieces from two clocks that jitter, stall and drift, and the engine has to learn
+    the room anew when one is shifted against the other. So there is always ``SPARE_MS`` in hand:
+    where a piece is late silence stands in for it, and what is in hand for a while that is less or
+    more is filled up with silence, or left out. Holds at most ``MOST_MS``.
 
     Args:
         rate: Sample rate in Hz.
     """
 
+    SPARE_MS = 20
     MOST_MS = 300
-    SPARE_MS = 10
-    JITTER_MS = 30
-    _WATCH_MS = 1000
+    _PIECE_MS = 10
+    _WATCH_MS = 200
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._sound = bytearray()
-        self._watched_ms = 0
-        self._least = self._bytes(self.MOST_MS)
+        self._levels: list[int] = []
+        self.shifts = 0
 
     def feed(self, pcm: bytes) -> None:
         """What is being played now."""
@@ -62,17 +69,27 @@ class Reference:
             del self._sound[: -self._bytes(self.SPARE_MS)]
 
     def take(self, samples: int) -> bytes:
-        """The reference for the microphone's next ``samples`` samples."""
+        """The reference for the microphone's next ``samples`` samples.
+
+        ``shifts`` counts how often it had to be lined up anew.
+        """
         size = bytes_of(samples)
         taken = bytes(self._sound[:size])
         del self._sound[:size]
-        self._least = min(self._least, len(self._sound))
-        self._watched_ms += samples_to_ms(samples, self._rate)
-        if self._watched_ms >= self._WATCH_MS:
-            if self._least > self._bytes(self.JITTER_MS):
-                del self._sound[: self._least - self._bytes(self.SPARE_MS)]
-            self._watched_ms, self._least = 0, self._bytes(self.MOST_MS)
+        self._levels.append(len(self._sound))
+        if len(self._levels) * size >= self._bytes(self._WATCH_MS):
+            self._adjust(min(self._levels), max(self._levels))
+            self._levels.clear()
         return taken.ljust(size, b"\0")
+
+    def _adjust(self, least: int, most: int) -> None:
+        spare, piece = self._bytes(self.SPARE_MS), self._bytes(self._PIECE_MS)
+        if most < spare - piece:
+            self._sound[:0] = bytes(spare - most)
+            self.shifts += 1
+        elif least > spare + piece:
+            del self._sound[: least - spare]
+            self.shifts += 1
 
     def _bytes(self, ms: int) -> int:
         return bytes_of(ms_to_samples(ms, self._rate))
@@ -82,7 +99,8 @@ class EchoCanceller:
     """Takes the bot's voice out of the microphone's sound; may be used from two threads.
 
     For the first ``settle_ms`` of the bot's voice the engine is still learning the room and lets
-    echo through that sounds like a user: so long the microphone is silent while the bot is not.
+    echo through that sounds like a user: so long the microphone is silent while the bot is not. A
+    card that stalls costs a little of that again.
 
     Args:
         rate: The microphone's sample rate in Hz.
@@ -103,7 +121,7 @@ class EchoCanceller:
         self._reference = Reference(rate)
         self._resampler: Resampler | None = None
         self._rest = b""
-        self._unsettled_ms = settle_ms
+        self._settle_ms = self._unsettled_ms = settle_ms
         self._quiet_ms = _TAIL_MS
 
     def played(self, pcm: bytes, rate: int) -> None:
@@ -113,9 +131,14 @@ class EchoCanceller:
                 self._resampler = Resampler(rate, self.rate, quality="QQ")
             sound = self._resampler.feed(pcm)
             self._reference.feed(sound)
-            if _is_loud(sound):
+            if _rms(sound) >= _LOUD:
                 self._quiet_ms = 0
                 self._unsettled_ms -= samples_to_ms(samples_of(sound), self.rate)
+
+    def stalled(self) -> None:
+        """A card has missed its time: from now on the echo may come at another lag."""
+        with self._lock:
+            self._settle_again()
 
     def clean(self, pcm: bytes) -> bytes:
         """The microphone's next sound without the echo, in whole 10 ms; the rest comes later."""
@@ -129,15 +152,25 @@ class EchoCanceller:
             return bytes(clean)
 
     def _clean_frame(self, frame: bytes) -> bytes:
+        shifts = self._reference.shifts
         played = to_array(self._reference.take(samples_of(frame)))
+        if self._reference.shifts > shifts:
+            self._settle_again()
         cleaned = to_pcm(np.asarray(self._engine.process(to_array(frame), played), np.int16))
         self._quiet_ms += FRAME_MS
-        settled = self._unsettled_ms <= 0 or self._quiet_ms > _TAIL_MS
-        return cleaned if settled else bytes(len(frame))
+        if self._quiet_ms > _TAIL_MS:
+            return cleaned
+        rest = max(_FAINT, _REST * _rms(frame))
+        if self._unsettled_ms > 0 or _rms(cleaned) < rest:
+            return bytes(len(frame))
+        return cleaned
+
+    def _settle_again(self) -> None:
+        self._unsettled_ms = max(self._unsettled_ms, min(self._settle_ms, SETTLE_AGAIN_MS))
 
 
-def _is_loud(pcm: bytes) -> bool:
+def _rms(pcm: bytes) -> float:
     samples = to_array(pcm)
     if not len(samples):
-        return False
-    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) >= _LOUD
+        return 0.0
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))

@@ -34,11 +34,13 @@ from pipeline_live.devices.sound_cards import (
 
 CHUNK_MS = 20
 """Length of the pieces that the microphone gives."""
-BUFFER_MS = 30
+BUFFER_MS = 40
 """What the loudspeaker's device keeps ahead; it cannot be taken back."""
 MAX_HEARD_CHUNKS = 100
 """Microphone sound that waits for the program, 2 s; when it is full the oldest is lost."""
 _LOOK_AFTER_S = 0.25
+_RECORDED_MS = 60
+"""What a microphone's device holds at least before it loses something."""
 
 
 class LocalAudio:
@@ -95,6 +97,7 @@ class LocalAudio:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._looking: asyncio.Task[None] | None = None
         self._collected = bytearray()
+        self._pulls, self._records = _Pace(buffer_ms), _Pace(_RECORDED_MS)
         self._chunks: deque[bytes] = deque(maxlen=MAX_HEARD_CHUNKS)
         self._lost = 0
         self._asked = False
@@ -210,12 +213,18 @@ class LocalAudio:
     def _pulled(self, samples: int) -> bytes:
         sound = self._source(samples)
         if self._echo is not None:
+            if self._pulls.is_late():
+                self._echo.stalled()
             self._echo.played(sound, self.output_rate)
         self.played.take(sound)
         return sound
 
     def _recorded(self, sound: bytes) -> None:
-        self._collected += self._echo.clean(sound) if self._echo is not None else sound
+        if self._echo is not None:
+            if self._records.is_late():
+                self._echo.stalled()
+            sound = self._echo.clean(sound)
+        self._collected += sound
         size = bytes_of(ms_to_samples(CHUNK_MS, self.input_rate))
         while len(self._collected) >= size:
             chunk = bytes(self._collected[:size])
@@ -224,3 +233,16 @@ class LocalAudio:
             loop = self._loop
             if loop is not None:
                 loop.call_soon_threadsafe(self._heard, chunk)
+
+
+class _Pace:
+    """Tells when a device's thread comes so late that the device has run dry, or over."""
+
+    def __init__(self, buffer_ms: int) -> None:
+        self._most_s = buffer_ms / 1000
+        self._last_s = time.monotonic()
+
+    def is_late(self) -> bool:
+        now = time.monotonic()
+        gap, self._last_s = now - self._last_s, now
+        return gap > self._most_s

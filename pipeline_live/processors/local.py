@@ -24,6 +24,7 @@ from pipecat.transports.base_transport import BaseTransport, TransportParams
 
 from pipeline_live.audio import FADE_MS, INPUT_RATE, OUTPUT_RATE, mono, samples_to_ms
 from pipeline_live.devices import LocalAudio
+from pipeline_live.devices.local_audio import BUFFER_MS
 from pipeline_live.errors import PipelineLiveError
 from pipeline_live.playout_queue import PlayoutQueue
 from pipeline_live.processors.tags import call_of
@@ -68,7 +69,7 @@ class LocalTransportParams(TransportParams):
     microphone: str | None = None
     loudspeaker: str | None = None
     echo_cancellation: bool = True
-    device_buffer_ms: int = 30
+    device_buffer_ms: int = BUFFER_MS
 
 
 class LocalTransport(BaseTransport):

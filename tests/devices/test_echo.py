@@ -21,7 +21,7 @@ from pipeline_live.audio import (
     to_array,
     to_pcm,
 )
-from pipeline_live.devices.echo import SETTLE_MS, EchoCanceller, Reference
+from pipeline_live.devices.echo import SETTLE_AGAIN_MS, SETTLE_MS, EchoCanceller, Reference
 from pipeline_live.emulator import synthesize
 from pipeline_live.errors import UsageError
 from pipeline_live.session import Ears
@@ -37,29 +37,62 @@ def ms(length: int, value: int = 1) -> bytes:
     return value.to_bytes(2, "little") * ms_to_samples(length, INPUT_RATE)
 
 
-def test_the_reference_stands_in_for_what_is_missing() -> None:
+def lag_ms(reference: Reference) -> int:
+    return len(reference._sound) // 32
+
+
+def run(reference: Reference, length_ms: int) -> None:
+    for _ in range(length_ms // 10):
+        reference.feed(ms(10))
+        reference.take(160)
+
+
+def lined_up() -> Reference:
+    reference = Reference(INPUT_RATE)
+    run(reference, 400)
+    assert 10 <= lag_ms(reference) <= 30
+    return reference
+
+
+def test_a_reference_is_always_as_long_as_the_sound() -> None:
     reference = Reference(INPUT_RATE)
     assert reference.take(160) == ms(10, 0)
     reference.feed(ms(5))
     assert reference.take(160) == ms(5) + ms(5, 0)
 
 
-def test_jitter_is_kept_and_more_than_that_is_left_out() -> None:
-    reference = Reference(INPUT_RATE)
-    reference.feed(ms(100))
-    lags = []
-    for _ in range(300):
-        reference.feed(ms(10))
+def test_jitter_shifts_nothing() -> None:
+    reference = lined_up()
+    shifts, lag = reference.shifts, lag_ms(reference)
+    for late in (1, 2, 1, 1, 2, 0, 1) * 20:
+        for _ in range(late):
+            reference.take(160)
+        reference.feed(ms(10 * late))
+    assert reference.shifts == shifts
+    assert lag_ms(reference) == lag
+
+
+@pytest.mark.parametrize("gap_ms", [50, 90, 200, 3000])
+@pytest.mark.parametrize("made_up_for", [True, False])
+def test_after_a_stall_it_is_lined_up_as_before(gap_ms: int, made_up_for: bool) -> None:
+    """Whether the loudspeaker takes what it missed in one go, or was silent meanwhile."""
+    reference = lined_up()
+    shifts = reference.shifts
+    for _ in range(gap_ms // 10):
         reference.take(160)
-        lags.append(len(reference._sound) // 32)
-    assert lags[0] == 100
-    assert lags[-1] == Reference.SPARE_MS
-    jittery = Reference(INPUT_RATE)
-    jittery.feed(ms(Reference.JITTER_MS))
-    for _ in range(300):
-        jittery.feed(ms(10))
-        jittery.take(160)
-    assert len(jittery._sound) // 32 == Reference.JITTER_MS
+    if made_up_for:
+        reference.feed(ms(gap_ms))
+    run(reference, 500)
+    assert 10 <= lag_ms(reference) <= 30
+    assert reference.shifts > shifts, "who listens must know that it was shifted"
+
+
+def test_a_clock_that_runs_ahead_is_followed() -> None:
+    reference = lined_up()
+    for number in range(3000):
+        reference.feed(ms(10) + (ms(1) if number % 20 == 0 else b""))
+        reference.take(160)
+    assert lag_ms(reference) <= Reference.SPARE_MS + 20
 
 
 def test_a_reference_that_nobody_takes_is_bounded() -> None:
@@ -147,6 +180,18 @@ def test_while_it_learns_the_room_the_microphone_is_silent_but_only_under_the_bo
     assert not to_array(under).any()
     cleaned(echo, bot(), in_the_room(bot()))
     assert to_array(cleaned(echo, half, noise)).any(), "it has learned by now"
+
+
+def test_after_a_stall_the_microphone_is_silent_again_but_shorter() -> None:
+    echo = EchoCanceller()
+    cleaned(echo, bot(), in_the_room(bot()))
+    noise = np.random.default_rng(2).standard_normal(INPUT_RATE) * 3000
+    loud = bot()[bytes_of(ms_to_samples(400, OUTPUT_RATE)) :]
+    for _ in range(2):
+        echo.stalled()
+        under = to_array(cleaned(echo, loud, noise))
+        assert not under[: ms_to_samples(SETTLE_AGAIN_MS - 40, INPUT_RATE)].any()
+        assert under[ms_to_samples(SETTLE_AGAIN_MS + 200, INPUT_RATE) :].any()
 
 
 def test_without_the_package_one_line_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,20 +76,18 @@ def test_what_is_played_is_heard_and_nothing_is_left_open(cards: Cards) -> None:
     assert tone.samples == taken, "somebody still pulls"
 
 
-def test_the_bot_does_not_interrupt_itself_but_a_user_does(
-    cards: Cards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_bot_does_not_interrupt_itself_but_a_user_does(cards: Cards, tmp_path: Path) -> None:
     """The example for plain google-genai, with the loudspeaker in the microphone's room."""
     environment = cards.environment | {"PIPELINE_LIVE_TIMELINE": str(tmp_path)}
     with cards.echo():
-        talking = subprocess.Popen(
-            [sys.executable, str(EXAMPLE), "40"], env=environment, stdout=subprocess.PIPE, text=True
+        talking = cards.start(
+            sys.executable, str(EXAMPLE), "40", env=environment, stdout=subprocess.PIPE
         )
         try:
             timeline = Watched(tmp_path)
             timeline.until(lambda: timeline.heard_ms() > 4000)
-            assert timeline.of("HoldPlayout") == []
             assert timeline.of("ReportInterruption") == []
+            before = len(timeline.of("HoldPlayout"))
             user = cards.say(voice("Sorry, please stop for a moment."))
             timeline.until(lambda: timeline.of("ReportInterruption"))
             user.wait(10)
@@ -99,7 +97,7 @@ def test_the_bot_does_not_interrupt_itself_but_a_user_does(
     (interruption,) = timeline.of("ReportInterruption")
     assert interruption["heard_ms"] > 4000
     assert interruption["onset_ms"] is not None
-    assert timeline.of("HoldPlayout"), "it was not held before it was decided"
+    assert len(timeline.of("HoldPlayout")) > before, "it was not held before it was decided"
     assert said.startswith("GEMINI_API_KEY is not set: talking to the embedded emulator")
 
 

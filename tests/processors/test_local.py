@@ -35,7 +35,6 @@ from pipeline_live.turn.events import (
 )
 
 PULL_MS = 10
-BUFFER_MS = 30
 
 
 class Card:
