@@ -19,11 +19,13 @@ from pipecat.frames.frames import (
     EndFrame,
     Frame,
     InterruptionFrame,
+    LLMFullResponseEndFrame,
     OutputAudioRawFrame,
     StartFrame,
     StopFrame,
     SystemFrame,
     TTSAudioRawFrame,
+    TTSTextFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.transports.base_output import BaseOutputTransport
@@ -37,6 +39,7 @@ from pipeline_live.audio import (
     samples_of,
 )
 from pipeline_live.processors import tags
+from pipeline_live.processors.heard import HeardTextFrame, Words
 from pipeline_live.processors.pacing import Pacer, Played
 from pipeline_live.session import Call
 from pipeline_live.turn import Reply
@@ -74,7 +77,8 @@ class Playback(FrameProcessor):
     """Paces the bot's speech; put it right before ``transport.output()``.
 
     Passes through: system frames and everything upstream at once; other frames in their order with
-    the sound, so that words leave with the audio that they belong to. Adds: nothing. Order: kept.
+    the sound. The words of a reply leave when they were heard, as ``HeardTextFrame`` in place of
+    the service's ``TTSTextFrame``. Adds: nothing. Order: kept.
     While the call holds it: nothing that is interruptible is released, nothing is lost, and the
     sound fades out and in over 5 ms; it goes on at the sample where it stopped.
     On interruption: what waits is thrown away at once, but not frames that are uninterruptible; the
@@ -93,6 +97,7 @@ class Playback(FrameProcessor):
         self._chunk_ms = chunk_ms
         self._pacer = Pacer(lead_ms)
         self._call: Call | None = None
+        self._words: Words | None = None
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._news = asyncio.Event()
@@ -113,6 +118,7 @@ class Playback(FrameProcessor):
             await self.push_frame(frame, direction)
         elif isinstance(frame, InterruptionFrame):
             self._flush_all()
+            await self._tell_last_words(direction)
             await self.push_frame(frame, direction)
         elif isinstance(frame, CancelFrame):
             await self._stop()
@@ -164,6 +170,7 @@ class Playback(FrameProcessor):
         else:
             self._call.ledger.attach_sink()
             self._call.attach(self)
+            self._words = Words(self._call)
             self._follow_the_transport()
         if self._pump is None:
             self._pump = self.create_task(self._run())
@@ -199,6 +206,8 @@ class Playback(FrameProcessor):
             self._resume()  # it stands behind the sound, which is played to its end
         reply = tags.reply_of(frame)
         if reply is not None and reply.dead and frame.interruptible:
+            return
+        if isinstance(frame, TTSTextFrame) and self._words and self._words.replaces(frame):
             return
         waiting = _Waiting(frame, reply)
         if isinstance(frame, TTSAudioRawFrame) and frame.num_channels == 1:
@@ -282,6 +291,8 @@ class Playback(FrameProcessor):
     async def _run(self) -> None:
         while True:
             self._report()
+            if self._words is not None:
+                await self._push_words(self._words.heard(self._releasing))
             if self._fade_out:
                 await self._release_fade()
                 continue
@@ -316,6 +327,8 @@ class Playback(FrameProcessor):
         waiting = self._waiting[0]
         if waiting.sound is None:
             self._waiting.popleft()
+            if isinstance(waiting.frame, LLMFullResponseEndFrame) and waiting.reply and self._words:
+                await self._push_words(self._words.rest(waiting.reply))
             self._on_the_way.add(waiting.frame)
             await self.push_frame(waiting.frame)
             if isinstance(waiting.frame, OutputAudioRawFrame):
@@ -357,6 +370,19 @@ class Playback(FrameProcessor):
             if self._call is not None:
                 now_ms = self._call.now_ms()
                 self._call.apply(PlayoutAdvanced(now_ms, played.reply, played.samples))
+
+    async def _push_words(self, frame: HeardTextFrame | None) -> None:
+        if frame is not None:
+            await self.push_frame(frame)
+
+    async def _tell_last_words(self, direction: FrameDirection) -> None:
+        """An interruption closes the assistant's message; from behind, it has done so already."""
+        if self._words is None:
+            return
+        if direction is FrameDirection.DOWNSTREAM:
+            await self._push_words(self._words.heard(self._releasing))
+        else:
+            self._words.take_back()
 
     def _written(self, _: FrameProcessor, frame: Frame) -> None:
         """The transport passes sound on once its device has taken it."""

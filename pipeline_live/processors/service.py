@@ -32,7 +32,7 @@ from pipecat.services.google.gemini_live.vertex.llm import GeminiLiveVertexLLMSe
 
 from pipeline_live.audio import mono
 from pipeline_live.errors import ConnectionFailed, UsageError
-from pipeline_live.processors import compatibility, endpointing, tags, telemetry
+from pipeline_live.processors import compatibility, endpointing, heard, tags, telemetry
 from pipeline_live.processors.endpointing import SmartTurn
 from pipeline_live.processors.facade import ServiceClient
 from pipeline_live.processors.frames import (
@@ -121,6 +121,7 @@ class _Live(GeminiLiveLLMService):
         self._others_decide = False
         self._seed: list[Any] | None = None  # the messages that began the conversation
         self._user_turn = False  # as the pipeline's frames have it
+        self._uncorrected: list[InterruptionReport] = []  # the context may hold other words
         self._traced = False
         super().__init__(settings=settings, params=params, **kwargs)
         compatibility.add_event(self, "on_interruption")
@@ -183,6 +184,10 @@ class _Live(GeminiLiveLLMService):
                 self._check_pipeline()
             case InterruptionFrame():
                 self._call.stop(announce=False, answer=not self._user_turn)
+                question = await self._write_question()
+                await super().process_frame(frame, direction)
+                await self._correct_context(question)
+                return
             case InputAudioRawFrame():
                 self._listen(frame)
             case UserStartedSpeakingFrame() | UserStoppedSpeakingFrame():
@@ -223,8 +228,25 @@ class _Live(GeminiLiveLLMService):
 
     async def broadcast_interruption(self) -> None:
         """End an interruption by the server exactly like one from the pipeline."""
+        question = await self._write_question()
         await super().broadcast_interruption()
         await compatibility.finish_interruption(self)
+        await self._correct_context(question)
+
+    async def _write_question(self) -> str:
+        """Have the user's words written before the interrupted answer to them."""
+        aggregator = heard.user_aggregator_before(self)
+        if aggregator is None or not self._uncorrected:
+            return ""
+        return await aggregator.push_aggregation()
+
+    async def _correct_context(self, question: str) -> None:
+        """After the InterruptionFrame, for it makes the aggregator write down the reply."""
+        reports, self._uncorrected = self._uncorrected, []
+        for report in reports:
+            spoken = self._call.ledger.transcript(report.reply)
+            if spoken:
+                await super().push_frame(heard.correction(spoken, report.heard_text, question))
 
     async def _announce_speech(self, frame: Frame, reply: Reply) -> None:
         """TTSStartedFrame before a reply's first sound, which the base forgets after a thought."""
@@ -292,7 +314,8 @@ class _Live(GeminiLiveLLMService):
                 self._tell(PlayoutResumedFrame, **fields)
             case ReportSparing(protected=protected):
                 self._tell(InterruptionSparedFrame, protected=protected)
-            case ReportInterruption():
+            case ReportInterruption() if self._call.interruption is not None:
+                self._uncorrected.append(self._call.interruption)
                 self._tell(InterruptionReportFrame, report=self._call.interruption)
             case _:
                 pass

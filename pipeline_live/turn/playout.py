@@ -38,6 +38,7 @@ class _Account:
     first_ms: int | None = None
     complete: bool = False
     flushed: bool = False
+    heard_chars: int = 0  # once it was flushed
 
     def advance(self, samples: int) -> None:
         """So much of it was played in total; it never runs back."""
@@ -112,7 +113,9 @@ class PlayoutLedger:
 
     def flush(self, reply: Reply) -> None:
         """What waits of ``reply`` will never be played."""
-        self._accounts[reply.number].flushed = True
+        account = self._accounts[reply.number]
+        account.heard_chars = self.heard_chars(reply.number)
+        account.flushed = True
 
     def waiting(self) -> tuple[Reply, ...]:
         """Replies with audio that was received but not played yet, oldest first."""
@@ -155,6 +158,8 @@ class PlayoutLedger:
         account = self._accounts.get(number)
         if account is None or not account.played:
             return 0
+        if account.flushed:
+            return account.heard_chars
         if account.complete and account.played >= account.received:
             return len(account.words.text)
         return account.words.heard(account.played)

@@ -415,9 +415,9 @@ def test_words_that_an_interruption_overtakes_do_not_enter_the_next_message(tmp_
     async def scenario():
         async with running(pair.user(), service, play, tap, sink, pair.assistant()) as worker:
             await worker.queue_frame(LLMRunFrame())
-            while not lines.opened:
+            while not (lines.opened and lines.line.sent):
                 await asyncio.sleep(0)
-            lines.line.feed(audio(1), said("Once upon"), said(" a time"))
+            lines.line.feed(audio(1, samples=24_000), said("Once upon"), said(" a time"))
             await tap.until(lambda: tap.of(TTSTextFrame))
             await service.broadcast_interruption()  # in the very same step
             lines.line.feed(INTERRUPTED, COMPLETE)
