@@ -11,6 +11,7 @@ Gemini Live service, holds a spoken conversation with it, interruptions included
 """
 
 from pipeline_live.emulator.faults import Fault
+from pipeline_live.emulator.gate import Limits
 from pipeline_live.emulator.history import Entry, Session
 from pipeline_live.emulator.script import Reply, Script
 from pipeline_live.emulator.server import Emulator
@@ -20,6 +21,7 @@ __all__ = [
     "Emulator",
     "Entry",
     "Fault",
+    "Limits",
     "Reply",
     "Script",
     "Session",

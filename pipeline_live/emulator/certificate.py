@@ -15,11 +15,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 _DAYS = 30
 
 
-def write_certificate(folder: Path) -> tuple[Path, Path]:
+def write_certificate(folder: Path, host: str = "localhost") -> tuple[Path, Path]:
     """Make a self-signed certificate for 127.0.0.1, ::1 and localhost; it is its own authority.
 
     Args:
         folder: Where to write; must exist and be private, since the key lies there unencrypted.
+        host: One more name or address that it is good for.
 
     Returns:
         Paths of the certificate, which a client has to trust, and of its key (PEM both).
@@ -32,6 +33,9 @@ def write_certificate(folder: Path) -> tuple[Path, Path]:
         x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
         x509.IPAddress(ipaddress.ip_address("::1")),
     ]
+    own = _general_name(host)
+    if own not in names:
+        names.append(own)
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     certificate = (
         x509.CertificateBuilder()
@@ -63,6 +67,13 @@ def write_certificate(folder: Path) -> tuple[Path, Path]:
         )
     )
     return certificate_file, key_file
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def server_context(certificate_file: Path, key_file: Path) -> ssl.SSLContext:

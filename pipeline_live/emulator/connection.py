@@ -104,6 +104,8 @@ class Connection:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait_ms / 1000):
                         await self._stirred.wait()
+            else:
+                await asyncio.sleep(0)  # whoever is due too, in another session
 
     def _do(self, item: Speak | BlockReading | DelayPongs) -> None:
         match item:

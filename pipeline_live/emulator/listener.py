@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
-from pipeline_live.audio import samples_of, samples_to_ms
+from pipeline_live.audio import bytes_of, chunks, ms_to_samples, samples_of, samples_to_ms
 from pipeline_live.emulator.ears import Detector, Ears, Ending, Onset
 from pipeline_live.emulator.families import Family
 from pipeline_live.emulator.hearing import Hearing
@@ -26,6 +26,8 @@ from pipeline_live.emulator.stage import Stage
 # cassette test_audio_in_server_vad_turn: 5 s of it are judged 1.24 s after they arrived).
 _HEARING_SPEED = 4
 _HEARING_LAG_MOST_MS = 5000
+# A message can hold minutes of sound; nobody else shall wait until all of it was judged.
+_PIECE_MS = 200
 
 
 class Listener:
@@ -72,6 +74,21 @@ class Listener:
         self._heard_ms = ready_ms
         self._noticed_ms = 0
         self._activity_ms: int | None = None
+
+    def spread(self, message: Audio, at_ms: int) -> Iterator[tuple[int, Audio]]:
+        """Sound in pieces of at most 200 ms, each with the time when it will have been heard.
+
+        Args:
+            message: Realtime input, of any length.
+            at_ms: When it arrived.
+        """
+        size = bytes_of(ms_to_samples(_PIECE_MS, message.rate))
+        begun_ms = max(at_ms, self._heard_ms)
+        last_ms = self.place(message, at_ms)
+        pieces = list(chunks(message.pcm, size)) or [b""]
+        for number, pcm in enumerate(pieces, 1):
+            heard_ms = begun_ms + (last_ms - begun_ms) * number // len(pieces)
+            yield max(heard_ms, at_ms), Audio(pcm, message.rate)
 
     def place(self, message: Message, at_ms: int) -> int:
         """When this message will have been heard: in order, and sound not faster than it can be.

@@ -160,6 +160,10 @@ class Mind:
         self._resumption.consumed += 1
         if isinstance(message, Setup):
             raise Refused(INVALID, "setup must be the first message and only the first.")
+        if isinstance(message, Audio):
+            for heard_ms, piece in self._listener.spread(message, at_ms):
+                self._stage.plan(heard_ms, partial(self._take, piece))
+            return
         if not isinstance(message, ContextUpdate | Content | ToolResponse | Video):
             at_ms = self._listener.place(message, at_ms)
         self._stage.plan(at_ms, partial(self._take, message))

@@ -7,26 +7,33 @@ import concurrent.futures
 import dataclasses
 import errno
 import random
-import re
 import shutil
+import socket
 import ssl
 import tempfile
 import threading
-import urllib.parse
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
 
 from pipeline_live.emulator.certificate import server_context, write_certificate
 from pipeline_live.emulator.connection import Connection, now_ms
 from pipeline_live.emulator.families import Family, adjusted, admit, checked
 from pipeline_live.emulator.faults import Fault
+from pipeline_live.emulator.gate import (
+    Limits,
+    check_host,
+    check_key,
+    check_path,
+    out_of_quota,
+    place_of,
+    reachable_name,
+    too_late,
+)
 from pipeline_live.emulator.hearing import hearing_named
 from pipeline_live.emulator.history import Session
 from pipeline_live.emulator.messages import INTERNAL, INVALID, POLICY, Refused, Setup
@@ -40,16 +47,6 @@ from pipeline_live.emulator.voice import synthesize, voice_for
 from pipeline_live.emulator.wire import read_message
 from pipeline_live.errors import UsageError
 
-_DEVELOPER_PATH = re.compile(
-    r"/+ws/google\.ai\.generativelanguage\.(?P<version>v1alpha|v1beta)"
-    r"\.GenerativeService[./]BidiGenerateContent(Constrained)?"
-)
-_VERTEX_PATH = re.compile(
-    r"/+ws/google\.cloud\.aiplatform\.(?P<version>v1|v1beta1)"
-    r"\.LlmBidiService[./]BidiGenerateContent"
-)
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_MESSAGE_BYTES = 16 * 2**20
 _SESSIONS_KEPT = 256
 _REHEARSED = 4
 _START_TIMEOUT_S = 20
@@ -73,7 +70,7 @@ class Emulator:
         seed: Decides every interval that varies. Connection n always meets the same ones.
         key: The only API key that is accepted; None for any.
         port: TCP port, 0 for a free one.
-        host: A loopback address.
+        host: Name or address to serve on. Beyond loopback a key must be given.
         interrupt_delay_ms: The model notices a user's voice so much later.
         deaf: The model never notices a voice that sets in while it speaks.
         hearing: How well it notices users: "clean" as in recorded sessions, or "phone" as in calls,
@@ -83,6 +80,7 @@ class Emulator:
         faults: Misbehaviours to switch on; a string is read by ``Fault.parse``.
         log: File to write every message to, with its time: sound elided, secrets masked, words
             kept. It is replaced on entry.
+        limits: Of messages and connections.
 
     Attributes:
         base_url: For ``HttpOptions(base_url=...)``, while it serves.
@@ -91,8 +89,8 @@ class Emulator:
         sessions: What each connection's model heard and said, oldest first; the last 256.
 
     Raises:
-        UsageError: The host is not a loopback address, or another argument makes no sense; on
-            entry, the port is taken or the log cannot be written.
+        UsageError: Others could reach the host and no key is given, or another argument makes no
+            sense; on entry, the port is taken or the log cannot be written.
     """
 
     def __init__(
@@ -110,9 +108,9 @@ class Emulator:
         profile: Mapping[str, Any] | None = None,
         faults: Sequence[Fault | str] = (),
         log: Path | None = None,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
-        if host not in _LOOPBACK:
-            raise UsageError(f"cannot serve on {host}: the emulator is for loopback; use 127.0.0.1")
+        check_host(host, key)
         if not 0 <= port <= 65535:
             raise UsageError(f"port {port} does not exist; choose 1 to 65535, or 0 for a free one")
         if model_speed is not None and model_speed <= 0:
@@ -133,7 +131,9 @@ class Emulator:
         )
         self._seed = seed
         self._key = key
+        self._limits = limits
         self._connections = 0
+        self._open = 0
         self._profile = checked(profile or {})
         self._log_path = log
         self._log: Recording | None = None
@@ -145,7 +145,8 @@ class Emulator:
     @property
     def base_url(self) -> str:
         """Where it serves, for example ``https://127.0.0.1:40123``."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        name = reachable_name(self.host)
+        host = f"[{name}]" if ":" in name else name
         return f"https://{host}:{self.port}"
 
     def client_ssl_context(self) -> ssl.SSLContext:
@@ -165,25 +166,29 @@ class Emulator:
         """Begin to listen.
 
         Raises:
-            UsageError: The port is taken, or the log cannot be written.
+            UsageError: The port or the host cannot be used, or the log cannot be written.
         """
         if self._log_path is not None:
             self._log = Recording(self._log_path, Scrubber([self._key or ""], words=True))
         self._folder = Path(tempfile.mkdtemp(prefix="pipeline-live-emulator-"))
         try:
-            certificate_file, key_file = write_certificate(self._folder)
+            certificate_file, key_file = write_certificate(self._folder, reachable_name(self.host))
             self._server = await serve(
                 self._handle,
                 self.host,
                 self.port,
                 ssl=server_context(certificate_file, key_file),
-                process_request=_check_path,
+                process_request=check_path,
                 create_connection=Socket,
-                max_size=_MESSAGE_BYTES,
+                max_size=self._limits.message_bytes,
+                # Sound does not get smaller by it, and it would cost a tenth of the core.
+                compression=None,
             )
         except OSError as error:
             self._remove_files()
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            # A name that nobody knows has an errno of another kind.
+            known = (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL)
+            if error.errno not in known and not isinstance(error, socket.gaierror):
                 raise
             raise UsageError(
                 f"port {self.port} on {self.host} cannot be used ({error.strerror}); "
@@ -255,6 +260,7 @@ class Emulator:
         self._connections += 1
         session = Session()
         log = self._begin_log(websocket)
+        self._open += 1
         try:
             await self._converse(websocket, session, number, log)
         except Refused as refusal:
@@ -262,6 +268,7 @@ class Emulator:
         except ConnectionClosed:
             pass
         finally:
+            self._open -= 1
             session.open = False
             session.closed_ms = now_ms()
             session.close_code = websocket.protocol.close_code
@@ -284,17 +291,22 @@ class Emulator:
     ) -> None:
         assert websocket.request is not None
         rng = random.Random(f"{self._seed}/{number}")
-        path, _, query = websocket.request.path.partition("?")
-        vertex = _VERTEX_PATH.fullmatch(path) is not None
-        first = await websocket.recv()
+        place = place_of(websocket.request.path)
+        assert place is not None
+        try:
+            async with asyncio.timeout(self._limits.setup_ms / 1000):
+                first = await websocket.recv()
+        except TimeoutError:
+            raise too_late() from None
         if log is not None:
             log.client(first)
-        if not vertex:
-            self._check_key(websocket.request, query)
-        setup = read_message(first, vertex=vertex)
+        check_key(websocket.request, self._key, vertex=place.vertex)
+        if self._open > self._limits.sessions:
+            raise out_of_quota()
+        setup = read_message(first, vertex=place.vertex)
         if not isinstance(setup, Setup):
             raise Refused(INVALID, "setup must be the first message and only the first.")
-        family = adjusted(admit(setup, _version(path), vertex=vertex), self._profile)
+        family = adjusted(admit(setup, place.version, vertex=place.vertex), self._profile)
         self._register(session, setup, family, rng)
         self._rehearse(session.voice)
         mind = Mind(
@@ -309,24 +321,6 @@ class Emulator:
         )
         assert isinstance(websocket, Socket)
         await Connection(websocket, mind, family, rng, log).run()
-
-    def _check_key(self, request: Request, query: str) -> None:
-        fields = urllib.parse.parse_qs(query)
-        keys = [
-            request.headers.get("x-goog-api-key", ""),
-            *fields.get("key", ()),
-            *fields.get("access_token", ()),
-            request.headers.get("Authorization", "").partition(" ")[2],
-        ]
-        given = next((key for key in keys if key), "")
-        if not given:
-            raise Refused(
-                POLICY,
-                "Method doesn't allow unregistered callers (callers without established identity). "
-                "Please use API Key or other form of API consumer identity to call this API.",
-            )
-        if self._key is not None and given != self._key:
-            raise Refused(INVALID, "API key not valid. Please pass a valid API key.")
 
     def _register(self, session: Session, setup: Setup, family: Family, rng: random.Random) -> None:
         """Fill in the session's record, with what was known when its handle was issued."""
@@ -388,16 +382,3 @@ class _LoopThread:
         """End the loop and the thread."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_START_TIMEOUT_S)
-
-
-def _version(path: str) -> str:
-    match = _DEVELOPER_PATH.fullmatch(path) or _VERTEX_PATH.fullmatch(path)
-    return match["version"] if match else "v1beta"
-
-
-def _check_path(connection: ServerConnection, request: Request) -> Response | None:
-    """Refuse a path that the service does not have; google-genai's begins with two slashes."""
-    path = request.path.partition("?")[0]
-    if _DEVELOPER_PATH.fullmatch(path) or _VERTEX_PATH.fullmatch(path):
-        return None
-    return connection.respond(HTTPStatus.NOT_FOUND, f"nothing lives at {path}\n")

@@ -17,6 +17,8 @@ from pipeline_live.emulator.messages import Refused
 
 Action = Callable[[int], None]
 
+_MOST_AT_ONCE = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -133,13 +135,20 @@ class Stage:
         return self._agenda[0][0] if self._agenda else None
 
     def due(self, now_ms: int) -> list[Out]:
-        """Do everything that is due until ``now_ms``; return what came of it, in order.
+        """Do what is due until ``now_ms``; return what came of it, in order.
+
+        At most 32 things are done in one call, so that nobody else waits long while a burst of
+        sound is judged; ``next_due_ms`` then is not later than now.
 
         Raises:
             Refused: The connection must be closed. What was said before comes first, from the call
                 before.
         """
+        done = 0
         while self._refusal is None and self._agenda and self._agenda[0][0] <= now_ms:
+            if done == _MOST_AT_ONCE:
+                break
+            done += 1
             at_ms, _, action, owner = heapq.heappop(self._agenda)
             if _is_void(owner):
                 continue

@@ -90,18 +90,28 @@ def voice_for(name: str) -> str:
     return "low" if name.lower() in deep else "heart"
 
 
-@functools.lru_cache(maxsize=_CACHED_TEXTS)
 def synthesize(text: str, voice: str = "heart", speed: float = 1.0) -> Speech:
     """Speak ``text``; the same text in the same voice at the same speed gives the same bytes.
 
     Blocks for about 20 ms per second of speech; call it in a thread. The last 128 results are kept
-    for the process.
+    for the process, and who asks for one that is being made waits for it.
 
     Args:
         text: English text. Nothing speakable in it gives an empty speech.
         voice: One of ``VOICES``.
         speed: How many times faster than usual, ``SLOWEST`` to ``FASTEST``.
     """
+    with _lock_for(text, voice, speed):
+        return _synthesize(text, voice, speed)
+
+
+@functools.lru_cache(maxsize=_CACHED_TEXTS)
+def _lock_for(text: str, voice: str, speed: float) -> threading.Lock:
+    return threading.Lock()
+
+
+@functools.lru_cache(maxsize=_CACHED_TEXTS)
+def _synthesize(text: str, voice: str, speed: float) -> Speech:
     pieces: list[bytes] = []
     words: list[Word] = []
     at_ms = 0

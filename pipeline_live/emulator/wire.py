@@ -8,7 +8,6 @@ base64 alphabet. What the real service refuses is refused here, as ``Refused`` w
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from typing import Any
@@ -34,6 +33,10 @@ from pipeline_live.emulator.messages import (
     Video,
 )
 
+_MOST_PARTS = 20_000
+# What can be resampled in reason; the service says "any".
+_LOWEST_RATE, _HIGHEST_RATE = 1000, 384_000
+
 
 def read_message(frame: str | bytes, *, vertex: bool = False) -> Message:
     """Read one client frame.
@@ -45,6 +48,8 @@ def read_message(frame: str | bytes, *, vertex: bool = False) -> Message:
     Raises:
         Refused: The service would close the connection for it.
     """
+    if _is_too_involved(frame):
+        raise Refused(INVALID, "Request contains an invalid argument.")
     try:
         message = json.loads(frame)
     except (ValueError, RecursionError):
@@ -70,6 +75,21 @@ def read_message(frame: str | bytes, *, vertex: bool = False) -> Message:
             return _read_tool_response(body, vertex=vertex)
         case _:
             return _read_context_update(body)
+
+
+def _is_too_involved(frame: str | bytes) -> bool:
+    """Whether a message has so many parts that reading it would keep other sessions waiting.
+
+    Megabytes of base64 are one part and read in no time. The limit is ours.
+    """
+    if len(frame) <= _MOST_PARTS:
+        return False
+    parts = (
+        frame.count("{") + frame.count("[") + frame.count(",")
+        if isinstance(frame, str)
+        else (frame.count(b"{") + frame.count(b"[") + frame.count(b","))
+    )
+    return parts > _MOST_PARTS
 
 
 def _read_setup(setup: Json) -> Setup:
@@ -182,8 +202,11 @@ def _read_blob(value: Any) -> Audio | Video:
         return Video()
     if kind not in ("audio/pcm", "audio/l16"):
         raise Refused(INVALID, f"Unsupported MIME type: {kind}; send audio/pcm.")
-    rate = re.search(r"rate=(\d{4,6})", parameters)
-    return Audio(decode_base64(_string(blob, "data")), int(rate[1]) if rate else INPUT_RATE)
+    declared = re.search(r"rate=(\d+)", parameters)
+    rate = int(declared[1]) if declared and len(declared[1]) < 8 else INPUT_RATE
+    if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
+        raise Refused(INVALID, "Request contains an invalid argument.")
+    return Audio(decode_base64(_string(blob, "data")), rate)
 
 
 def decode_base64(data: str) -> bytes:
@@ -195,7 +218,7 @@ def decode_base64(data: str) -> bytes:
     data = data.translate(_TO_STANDARD).rstrip("=")
     try:
         return base64.b64decode(data + "=" * (-len(data) % 4), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise Refused(INVALID, "Invalid JSON payload received. Base64 decoding failed.") from None
 
 

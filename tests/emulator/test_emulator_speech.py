@@ -7,6 +7,7 @@ import pytest
 from emulator_call import LoudIsSpeech, loud, speech_of
 
 from pipeline_live.audio import chunks, resample, silence, to_array
+from pipeline_live.emulator import voice
 from pipeline_live.emulator.delivery import plan
 from pipeline_live.emulator.ears import Ears, Ending, Onset
 from pipeline_live.emulator.families import family_of
@@ -187,7 +188,7 @@ def test_nothing_to_say_is_no_sound():
 
 def test_warm_up_speaks():
     warm_up()
-    assert synthesize.cache_info().currsize
+    assert voice._synthesize.cache_info().currsize
 
 
 @pytest.mark.parametrize(
