@@ -13,7 +13,8 @@ Gemini Live service, holds a spoken conversation with it, interruptions included
 from pipeline_live.emulator.faults import Fault
 from pipeline_live.emulator.gate import Limits
 from pipeline_live.emulator.history import Entry, Session
-from pipeline_live.emulator.script import Reply, Script
+from pipeline_live.emulator.script import Pattern, Reply, Script, ToolUse
+from pipeline_live.emulator.script_file import read_script
 from pipeline_live.emulator.server import Emulator
 from pipeline_live.emulator.voice import Speech, Word, synthesize
 
@@ -22,10 +23,13 @@ __all__ = [
     "Entry",
     "Fault",
     "Limits",
+    "Pattern",
     "Reply",
     "Script",
     "Session",
     "Speech",
+    "ToolUse",
     "Word",
+    "read_script",
     "synthesize",
 ]

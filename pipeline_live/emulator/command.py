@@ -15,7 +15,9 @@ from pipeline_live.emulator.families import parse_profile
 from pipeline_live.emulator.faults import fault_table
 from pipeline_live.emulator.hearing import CLEAN, HEARINGS
 from pipeline_live.emulator.script import Script
+from pipeline_live.emulator.script_file import read_script
 from pipeline_live.emulator.server import Emulator
+from pipeline_live.errors import UsageError
 
 _HELP = """\
 Gemini Live emulator on {url}
@@ -47,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="what the model says to the next user turn; repeat for more",
     )
+    parser.add_argument("--script", type=Path, metavar="FILE", help="what the model says, in YAML")
     parser.add_argument(
         "--fault",
         action="append",
@@ -111,10 +114,18 @@ def _check(paths: Sequence[Path]) -> int:
     return 0 if all(report.same for report in reports) else 1
 
 
+def _script(args: argparse.Namespace) -> Script:
+    if args.script is None:
+        return Script(args.reply or ())
+    if args.reply:
+        raise UsageError("--reply and --script both say what the model says; give one of them")
+    return read_script(args.script)
+
+
 async def serve_forever(args: argparse.Namespace) -> None:
     """What ``run`` does, on the running loop."""
     emulator = Emulator(
-        Script(args.reply or ()),
+        _script(args),
         model_speed=args.speed,
         seed=args.seed,
         key=args.key,

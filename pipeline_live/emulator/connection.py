@@ -15,7 +15,7 @@ from pipeline_live.emulator.mind import Mind
 from pipeline_live.emulator.recording import SessionRecording
 from pipeline_live.emulator.socket import Socket
 from pipeline_live.emulator.stage import Send, Speak
-from pipeline_live.emulator.voice import synthesize
+from pipeline_live.emulator.voice import lasting, synthesize
 from pipeline_live.emulator.wire import read_message
 
 # Enough for a minute of sound in pieces of 20 ms that came all at once, and for a long reply.
@@ -120,6 +120,8 @@ class Connection:
 
     async def _speak(self, wanted: Speak) -> None:
         speech = await asyncio.to_thread(synthesize, wanted.text, wanted.voice, wanted.speed)
+        if wanted.length_ms is not None:
+            speech = lasting(speech, wanted.length_ms)
         self._mind.spoken(wanted.ticket, speech, now_ms())
         self._stirred.set()
 

@@ -275,7 +275,7 @@ class Mind:
             return
         self._count_sound(ending.speech_ms)
         self._speaker.remember("user", heard, at_ms)
-        self._answer(Cause.SPEECH, at_ms)
+        self._answer(Cause.SPEECH, heard, at_ms)
 
     def _count_sound(self, speech_ms: int) -> None:
         """Take the user's sound into the context: the speech, or all that came since last time."""
@@ -284,7 +284,7 @@ class Mind:
         self._speaker.meter.listen(self._received_ms - received_ms if everything else speech_ms)
 
     def _next_heard(self, ending: Ending) -> str:
-        heard = self._script.reply(self.session.user_turns).heard
+        heard = self._script.heard(self.session.user_turns)
         return f"({ending.speech_ms / 1000:.1f} s of speech)" if heard is None else heard
 
     def _take_text(self, message: Text, at_ms: int) -> None:
@@ -298,7 +298,7 @@ class Mind:
             return
         if self._setup.interrupts:
             self._speaker.interrupt(at_ms)
-        self._answer(Cause.TEXT, at_ms)
+        self._answer(Cause.TEXT, message.text, at_ms)
 
     def _take_content(self, message: Content, at_ms: int) -> None:
         bare = message.complete and not message.turns
@@ -310,17 +310,18 @@ class Mind:
             self._speaker.remember(role, text, at_ms)
             self._speaker.meter.read(text)
         reply_ms = at_ms + self._stage.wait(self._family.content_reply_ms)
-        taken = partial(self._content_taken, message.complete, reply_ms)
+        said = " ".join(text for role, text in message.turns if role == "user")
+        taken = partial(self._content_taken, message.complete, said, reply_ms)
         if self._speaker.is_busy:
             self._stage.plan(at_ms + self._stage.wait(self._family.content_cut_ms), taken)
         else:
             taken(at_ms)
 
-    def _content_taken(self, complete: bool, reply_ms: int, at_ms: int) -> None:
+    def _content_taken(self, complete: bool, said: str, reply_ms: int, at_ms: int) -> None:
         self._speaker.interrupt(at_ms)
         if complete:
             greet = self.session.user_turns == 0
-            self._answer(Cause.CONTENT, at_ms, reply_ms - at_ms, greet=greet)
+            self._answer(Cause.CONTENT, said, at_ms, reply_ms - at_ms, greet=greet)
 
     def _take_update(self, message: ContextUpdate) -> None:
         self._speaker.meter.read(message.instruction or "")
@@ -334,9 +335,15 @@ class Mind:
             self._speaker.meter.look()
 
     def _answer(
-        self, cause: Cause, at_ms: int, delay_ms: int | None = None, *, greet: bool = False
+        self,
+        cause: Cause,
+        said: str,
+        at_ms: int,
+        delay_ms: int | None = None,
+        *,
+        greet: bool = False,
     ) -> None:
-        reply = self._script.reply(self.session.user_turns, greet=greet)
+        reply = self._script.reply(self.session.user_turns, said, greet=greet)
         self.session.user_turns += 1
         self._now.turn = self.session.user_turns
         answer = self._mischief.answer(reply, cause, at_ms)

@@ -1,14 +1,15 @@
-"""What the emulated model says: one reply per user turn, given or made up.
+"""What the emulated model says: by the number of the user's turn, by what was said, or else.
 
 A script holds no times of its own beyond a reply's delay; when a reply is spoken is decided by
-``mind``.
+``mind``. ``script_file`` reads scripts from YAML.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Reply:
         args: Arguments of a function that was given by its name.
         voice: One of ``VOICES``; None for the session's.
         speed: How many times faster than usual it is spoken.
+        length_ms: How long it lasts: the text is spoken over and over, and broken off after a
+            word; None for once and whole.
         grounding: What Google Search is said to have found, as ``groundingMetadata`` has it.
     """
 
@@ -47,6 +50,7 @@ class Reply:
     args: Mapping[str, Any] = field(default_factory=dict)
     voice: str | None = None
     speed: float = 1.0
+    length_ms: int | None = None
     grounding: Mapping[str, Any] | None = None
 
     @property
@@ -79,28 +83,65 @@ ANSWERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
-    """Replies in order: the n-th answers the n-th user turn.
+class Pattern:
+    """An answer to certain words.
 
     Attributes:
-        replies: The first turns' answers; a plain string is a reply's text.
-        default: Answers for the turns after those, over and over; by default made-up ones, opened
-            by a greeting when a client asks for the first turn with clientContent.
+        when: Looked for anywhere in what the user said, whatever the case of its letters.
+        reply: The answer.
     """
 
-    replies: Sequence[Reply | str] = ()
-    default: Sequence[Reply | str] | Reply | str | None = None
+    when: re.Pattern[str]
+    reply: Reply
 
-    def reply(self, turn: int, *, greet: bool = False) -> Reply:
+    @classmethod
+    def of(cls, when: str, reply: Reply | str) -> Self:
+        """A pattern from a regular expression in words.
+
+        Raises:
+            re.error: It is none.
+        """
+        return cls(re.compile(when, re.IGNORECASE), _as_reply(reply))
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Replies by turn, then by pattern, then the rest.
+
+    Attributes:
+        replies: The n-th answers the n-th user turn; a plain string is a reply's text, None leaves
+            the turn to the patterns.
+        default: Answers for all other turns, over and over; by default made-up ones, opened by a
+            greeting when a client asks for the first turn with clientContent.
+        patterns: Answers to what a user says; the first that fits is taken.
+        greeting: What opens a call when a client asks the model to begin; None for the first reply,
+            or a made-up one.
+    """
+
+    replies: Sequence[Reply | str | None] = ()
+    default: Sequence[Reply | str] | Reply | str | None = None
+    patterns: Sequence[Pattern] = ()
+    greeting: Reply | str | None = None
+
+    def reply(self, turn: int, said: str = "", *, greet: bool = False) -> Reply:
         """The answer to user turn number ``turn``, counted from 0.
 
         Args:
             turn: The number.
+            said: What the user said, as far as that is known.
             greet: Nothing was said yet, and the client asks the model to begin.
         """
-        if turn < len(self.replies):
-            return _as_reply(self.replies[turn])
-        later = turn - len(self.replies)
+        if greet and not said and self.greeting is not None:
+            return _as_reply(self.greeting)
+        scripted = self.replies[turn] if turn < len(self.replies) else None
+        if scripted is not None:
+            return _as_reply(scripted)
+        for pattern in self.patterns if said else ():
+            if pattern.when.search(said):
+                return pattern.reply
+        return self._rest(max(turn - len(self.replies), 0), greet=greet)
+
+    def _rest(self, later: int, *, greet: bool) -> Reply:
         if self.default is None:
             if greet:
                 return Reply(GREETING)
@@ -109,10 +150,16 @@ class Script:
             return _as_reply(self.default)
         return _as_reply(self.default[later % len(self.default)]) if self.default else Reply("")
 
-    def texts(self, count: int) -> list[str]:
-        """What the first ``count`` turns are likely to need spoken, soonest first, each once."""
-        texts = [self.reply(0, greet=True).text, *(self.reply(n).text for n in range(count))]
-        return [text for text in dict.fromkeys(texts) if text]
+    def heard(self, turn: int) -> str | None:
+        """What the model understands of user turn number ``turn`` however it sounds, or None."""
+        scripted = self.replies[turn] if turn < len(self.replies) else self.reply(turn)
+        return None if scripted is None else _as_reply(scripted).heard
+
+    def likely(self, count: int) -> list[Reply]:
+        """What is likely to be said soon, soonest first: at most ``count`` replies."""
+        first = (self.reply(0, greet=True), *(self.reply(n) for n in range(count)))
+        replies = (*first, *(pattern.reply for pattern in self.patterns))
+        return list({reply.text: reply for reply in replies if reply.text}.values())[:count]
 
 
 def _as_reply(reply: Reply | str) -> Reply:

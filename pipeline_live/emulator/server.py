@@ -48,7 +48,7 @@ from pipeline_live.emulator.wire import read_message
 from pipeline_live.errors import UsageError
 
 _SESSIONS_KEPT = 256
-_REHEARSED = 4
+_REHEARSED = 16
 _START_TIMEOUT_S = 20
 
 
@@ -354,8 +354,9 @@ class Emulator:
         task.add_done_callback(self._rehearsals.discard)
 
     async def _speak_ahead(self, voice: str) -> None:
-        for text in self.script.texts(_REHEARSED):
-            await asyncio.to_thread(synthesize, text, voice)
+        for reply in self.script.likely(_REHEARSED):
+            spoken_by = reply.voice or voice
+            await asyncio.to_thread(synthesize, reply.text, spoken_by, reply.speed)
 
 
 class _LoopThread:

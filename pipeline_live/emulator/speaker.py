@@ -21,7 +21,7 @@ from pipeline_live.emulator.history import Entry, Meter, Session, audio_tokens, 
 from pipeline_live.emulator.messages import Setup, ToolResult
 from pipeline_live.emulator.resumption import Resumption
 from pipeline_live.emulator.script import Reply
-from pipeline_live.emulator.stage import Options, Stage
+from pipeline_live.emulator.stage import Options, Speak, Stage
 from pipeline_live.emulator.voice import Speech
 
 _THOUGHT = "**Answering**\n\nI will say it in plain words.\n"
@@ -196,7 +196,8 @@ class Speaker:
         reply = running.reply
         if reply.text:
             voice = reply.voice or self._session.voice
-            self._stage.speak(running.ticket, reply.text, voice, reply.speed)
+            speak = Speak(running.ticket, reply.text, voice, reply.speed, reply.length_ms)
+            self._stage.do(speak)
         else:
             running.speech = Speech(b"", ())
         self._stage.plan((at_ms + first_ms) // 2, partial(self._announce, running), running)

@@ -57,12 +57,14 @@ class Speak:
         text: What to speak.
         voice: Whose voice.
         speed: How many times faster than usual.
+        length_ms: How long it has to last, or None.
     """
 
     ticket: int
     text: str
     voice: str
     speed: float = 1.0
+    length_ms: int | None = None
 
 
 Out = Send | Speak | BlockReading | DelayPongs
@@ -109,10 +111,6 @@ class Stage:
     def do(self, item: Out) -> None:
         """Have the owner do something else."""
         self._out.append(item)
-
-    def speak(self, ticket: int, text: str, voice: str, speed: float) -> None:
-        """Have a text spoken."""
-        self._out.append(Speak(ticket, text, voice, speed))
 
     def wait(self, range_ms: tuple[int, int]) -> int:
         """An interval out of a range, both ends included."""

@@ -12,8 +12,16 @@ from pipeline_live.emulator.delivery import plan
 from pipeline_live.emulator.ears import Ears, Ending, Onset
 from pipeline_live.emulator.families import family_of
 from pipeline_live.emulator.messages import Setup
-from pipeline_live.emulator.script import ANSWERS, GREETING, Reply, Script
-from pipeline_live.emulator.voice import VOICES, Speech, synthesize, voice_for, warm_up
+from pipeline_live.emulator.voice import (
+    FASTEST,
+    SLOWEST,
+    VOICES,
+    Speech,
+    lasting,
+    synthesize,
+    voice_for,
+    warm_up,
+)
 from pipeline_live.vad import SpeechDetector, Window
 
 FAMILY = family_of("gemini-3.8-live")
@@ -136,9 +144,10 @@ def test_words_are_those_of_the_text_in_order_and_in_the_sound(voice):
     assert all(word.end_ms > word.start_ms for word in speech.words)
 
 
-def test_words_begin_where_their_sound_begins():
+@pytest.mark.parametrize("speed", [0.8, 1.0, 1.25])
+def test_words_begin_where_their_sound_begins(speed):
     """Plosives after a pause burst out of silence, most of them at the start of a word."""
-    speech = synthesize("Pat, cat, tap, cop, top, kick.")
+    speech = synthesize("Pat, cat, tap, cop, top, kick.", speed=speed)
     loud_ms = np.flatnonzero(np.abs(to_array(speech.pcm).astype(int)) > 800) // 24
     bursts = loud_ms[1:][np.diff(loud_ms) > 25]
     off_ms = [int(np.abs(bursts - word.start_ms).min()) for word in speech.words[1:]]
@@ -175,6 +184,33 @@ def test_low_is_lower_at_about_the_same_pace():
 
 def test_the_same_text_is_spoken_once():
     assert synthesize(TEXT) is synthesize(TEXT)
+
+
+@pytest.mark.parametrize("voice", VOICES)
+@pytest.mark.parametrize("speed", [SLOWEST, 0.8, 1.25, FASTEST])
+def test_speed_is_a_rough_factor(voice, speed):
+    speech = synthesize(TEXT, voice, speed)
+    assert 0.85 <= synthesize(TEXT, voice).duration_ms / speech.duration_ms / speed <= 1.18
+    assert [word.text for word in speech.words] == TEXT.split()
+    assert speech.words[-1].end_ms <= speech.duration_ms
+
+
+@pytest.mark.parametrize("length_ms", [100, 1500, 5000, 61_234])
+def test_a_speech_can_be_made_to_last(length_ms):
+    once = synthesize("Yes, of course.")
+    long = lasting(once, length_ms)
+    assert long.duration_ms == length_ms
+    assert all(word.end_ms <= length_ms for word in long.words)
+    for n, word in enumerate(long.words):
+        first = once.words[n % 3]
+        at = (n // 3) * (once.duration_ms + 250)
+        assert (word.text, word.start_ms) == (first.text, first.start_ms + at)
+        sound = slice(word.start_ms * 48, first.end_ms * 48 + at * 48)
+        assert long.pcm[sound] == once.pcm[first.start_ms * 48 : first.end_ms * 48]
+
+
+def test_nothing_lasts_as_silence():
+    assert lasting(Speech(b"", ()), 700) == Speech(silence(700, 24_000), ())
 
 
 def test_sentences_are_parted_by_a_pause():
@@ -263,31 +299,6 @@ def test_no_sound_is_no_message():
     delivery = plan(Speech(b"", ()), FAMILY, 4.3, random.Random(0))
     assert delivery.parcels == ()
     assert delivery.played_ms >= delivery.generated_ms > 0
-
-
-# --- script ----------------------------------------------------------------------------------
-
-
-def test_replies_come_in_order_then_the_defaults_over_and_over():
-    script = Script(["a", Reply("b")], default=["x", "y"])
-    assert [script.reply(n).text for n in range(6)] == ["a", "b", "x", "y", "x", "y"]
-    assert Script(["a"], default="x").reply(7) == Reply("x")
-    assert Script(default=[]).reply(0) == Reply("")
-
-
-def test_the_model_greets_when_nothing_else_is_given():
-    assert Script().reply(0, greet=True).text == GREETING
-    assert Script(["a"]).reply(0, greet=True).text == "a"
-    assert Script(default="x").reply(0, greet=True).text == "x"
-    assert [Script().reply(n).text for n in range(len(ANSWERS))] == list(ANSWERS)
-
-
-def test_some_made_up_answers_are_long():
-    assert any(synthesize(text).duration_ms > 10_000 for text in ANSWERS)
-
-
-def test_texts_to_rehearse_are_told_once_each():
-    assert Script(["a", "a", ""], default="b").texts(4) == ["a", "b"]
 
 
 def test_the_detector_is_the_shared_one():
