@@ -19,12 +19,17 @@ from pipecat.frames.frames import (
     InputAudioRawFrame,
     InterruptionFrame,
     LLMContextFrame,
+    LLMUpdateSettingsFrame,
+    SpeechControlParamsFrame,
     StartFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
     UserMuteStartedFrame,
+    UserMuteStoppedFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
 from pipecat.services.google.gemini_live.llm import GeminiLiveLLMService
@@ -122,6 +127,7 @@ class _Live(GeminiLiveLLMService):
         self._seed: list[Any] | None = None  # the messages that began the conversation
         self._user_turn = False  # as the pipeline's frames have it
         self._uncorrected: list[InterruptionReport] = []  # the context may hold other words
+        self._others_hear = False
         self._traced = False
         super().__init__(settings=settings, params=params, **kwargs)
         compatibility.add_event(self, "on_interruption")
@@ -190,6 +196,8 @@ class _Live(GeminiLiveLLMService):
                 return
             case InputAudioRawFrame():
                 self._listen(frame)
+            case LLMUpdateSettingsFrame():
+                self._keep_floor(frame)
             case UserStartedSpeakingFrame() | UserStoppedSpeakingFrame():
                 self._user_turn = isinstance(frame, UserStartedSpeakingFrame)
                 self._follow(started=self._user_turn)
@@ -202,6 +210,10 @@ class _Live(GeminiLiveLLMService):
                 self._call.protect_reply()
             case UserMuteStartedFrame():
                 self._call.mute()
+            case UserMuteStoppedFrame():
+                self._repeat_stop()
+            case SpeechControlParamsFrame():
+                self._others_hear = self._others_hear or frame.vad_params is not None
             case EndFrame() | CancelFrame():
                 self._client.microphone.forget()
             case _:
@@ -292,6 +304,20 @@ class _Live(GeminiLiveLLMService):
         now = self._call.now_ms()
         self._call.apply(SpeechStarted(now, now) if started else SpeechEnded(now))
 
+    def _keep_floor(self, frame: LLMUpdateSettingsFrame) -> None:
+        """The floor is chosen once: a call that changed it in mid-turn would lose that turn."""
+        frame.delta, floor = _without_floor(frame.delta)
+        if floor not in (None, self._call.floor):
+            logger.warning(
+                f"{self}: 'disabled' in the VAD settings cannot change at run time and is ignored; "
+                "choose the floor when the service is made"
+            )
+
+    def _repeat_stop(self) -> None:
+        """Propose the end of a turn again: of a muted user the aggregator takes no proposal."""
+        if self._call.machine.user is User.QUIET:
+            self._tell(UserTurnStopProposed)
+
     # --- the call's hand in the pipeline -------------------------------------------------------
 
     def perform(self, action: Action, at_ms: int) -> None:
@@ -299,9 +325,12 @@ class _Live(GeminiLiveLLMService):
         match action:
             case FlushPlayout():
                 self._on_the_way.empty_the_dead()
-            case StartUserTurn():
+            case StartUserTurn(onset_ms=onset_ms):
+                self._tell_voice(VADUserStartedSpeakingFrame, start_secs=(at_ms - onset_ms) / 1000)
                 self._tell(UserTurnStartProposed)
-            case EndUserTurn():
+            case EndUserTurn(ended_ms=ended_ms):
+                silent_for_ms = 0 if ended_ms is None else at_ms - ended_ms
+                self._tell_voice(VADUserStoppedSpeakingFrame, stop_secs=silent_for_ms / 1000)
                 self._tell(UserTurnStopProposed)
             case AnnounceSuspicion(onset_ms=onset_ms):
                 self._tell(SpeechSuspectedFrame, onset_ms=onset_ms)
@@ -319,6 +348,11 @@ class _Live(GeminiLiveLLMService):
                 self._tell(InterruptionReportFrame, report=self._call.interruption)
             case _:
                 pass
+
+    def _tell_voice(self, kind: type[Frame], **fields: Any) -> None:
+        """Tell what a VAD tells, which latency observers need, unless one is in the pipeline."""
+        if not self._others_hear:
+            self._tell(kind, **fields)
 
     def _tell(self, kind: type[Frame], **fields: Any) -> None:
         self._news.put_nowait((kind, fields))

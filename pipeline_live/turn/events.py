@@ -329,7 +329,13 @@ class StartUserTurn(Action):
 
 @dataclass(frozen=True, slots=True)
 class EndUserTurn(Action):
-    """The user gave the floor back; on the local floor: activityEnd."""
+    """The user gave the floor back; on the local floor: activityEnd.
+
+    Attributes:
+        ended_ms: Call time of the last sound of it; None when nobody knows it better than now.
+    """
+
+    ended_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

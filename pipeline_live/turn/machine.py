@@ -446,7 +446,8 @@ class TurnMachine:
                 assert isinstance(fact, SpeechStarted)
                 actions.append(StartUserTurn(fact.onset_ms))
             case Do.END_USER_TURN:
-                actions.append(EndUserTurn())
+                assert isinstance(fact, SpeechEnded)
+                actions.append(EndUserTurn(fact.ended_ms))
             case Do.TELL_SUSPICION:
                 assert isinstance(fact, SpeechSuspected)
                 actions.append(AnnounceSuspicion(fact.onset_ms))

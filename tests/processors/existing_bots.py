@@ -29,6 +29,7 @@ from pipecat.frames.frames import (
     LLMTextFrame,
     MetricsFrame,
     OutputAudioRawFrame,
+    OutputTransportMessageUrgentFrame,
     StartFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
@@ -111,6 +112,7 @@ class Seen:
     history: list[tuple[str, str]] = field(default_factory=list)
     pictures: int = 0
     tokens: list[int] = field(default_factory=list)
+    rtvi: list[str] = field(default_factory=list)
     late_sound: int = 0
     """Samples that came out after a Stop and before the next answer began."""
 
@@ -217,6 +219,10 @@ class Talk:
                 for data in f.data
                 if isinstance(data, LLMUsageMetricsData)
             ],
+            rtvi=sorted(
+                {f.message["type"] for f in self.tap.of(OutputTransportMessageUrgentFrame)}
+                - {"metrics"}
+            ),
             late_sound=self.late_sound,
         )
 

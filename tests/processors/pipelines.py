@@ -15,6 +15,7 @@ from pipecat.frames.frames import EndFrame, Frame, TTSAudioRawFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.services.google.gemini_live.llm import GeminiLiveLLMService
 from pipecat.workers.runner import WorkerRunner
 
 from pipeline_live.processors import GeminiLiveService
@@ -45,10 +46,12 @@ class Lines:
         yield live.AsyncSession(api_client=client._api_client, websocket=line)  # type: ignore[arg-type]
 
 
-def service_over(lines: Lines, **options: Any) -> GeminiLiveService:
+def service_over(
+    lines: Lines, kind: type[GeminiLiveLLMService] = GeminiLiveService, **options: Any
+) -> Any:
     """A service whose own google-genai client connects over ``lines``."""
-    service = GeminiLiveService(api_key="no-key", **options)
-    client = service._client._client
+    service = kind(api_key="no-key", **options)
+    client = service._client._client if kind is GeminiLiveService else service._client
     client.aio._live = lines
     return service
 
@@ -94,6 +97,7 @@ async def running(
             audio_in_sample_rate=16_000,
             audio_out_sample_rate=24_000,
             enable_metrics=enable_metrics,
+            enable_usage_metrics=enable_metrics,
         ),
         cancel_on_idle_timeout=False,
         **params,

@@ -90,16 +90,26 @@ def what_counts(one: Seen) -> Seen:
 
     Ours always says who detects activity, keeps session handles to itself, and does not announce
     the interruption of nothing, as Pipecat's local turn start does. How long speech was depends on
-    who cut it out; whether a user's turn ends before or after an answer begins, on the machine.
+    who cut it out; whether a user's turn ends before an answer begins, and Pipecat writes it down
+    first, on the machine.
     """
     setup = {**one.setup, "realtimeInputConfig": None, "sessionResumption": None}
     heard = [re.sub(r"\d\.\d s of", "some", words) for _, words in one.history]
     context = [re.sub(r"\d\.\d s of", "some", str(message)) for message in one.context]
-    tokens = [] if "some speech" in "".join(heard) else one.tokens
+    spoken = "some speech" in "".join(heard)
+    tokens = [] if spoken else one.tokens
     bot = [kind for kind in one.order if not kind.startswith(("User", "Interruption"))]
     bot = [kind for i, kind in enumerate(bot) if i == 0 or bot[i - 1] != kind]
     order = bot + [kind for kind in one.order if kind.startswith("User")]
-    return replace(one, order=order, setup=setup, history=heard, context=context, tokens=tokens)
+    return replace(
+        one,
+        order=order,
+        setup=setup,
+        history=heard,
+        context=sorted(context) if spoken else context,
+        tokens=tokens,
+        rtvi=[kind for kind in one.rtvi if kind != "bot-interrupted"],
+    )
 
 
 @pytest.mark.parametrize("who", [OURS, WITH_PLAYBACK])
