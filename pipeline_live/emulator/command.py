@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,21 +14,16 @@ from pathlib import Path
 from pipeline_live.emulator.check import check, read_takes
 from pipeline_live.emulator.families import parse_profile
 from pipeline_live.emulator.faults import fault_table
+from pipeline_live.emulator.gate import Limits
 from pipeline_live.emulator.hearing import CLEAN, HEARINGS
+from pipeline_live.emulator.pointers import pointers
 from pipeline_live.emulator.script import Script
 from pipeline_live.emulator.script_file import read_script
 from pipeline_live.emulator.server import Emulator
 from pipeline_live.errors import UsageError
+from pipeline_live.vad import warm_up
 
-_HELP = """\
-Gemini Live emulator on {url}
-
-  google-genai   genai.Client(api_key={key!r}, http_options=HttpOptions(base_url="{url}"))
-  trust it       export SSL_CERT_FILE={ca}
-  Vertex         genai.Client(vertexai=True, http_options=HttpOptions(base_url="{wss}"))
-
-Ctrl-C stops it.
-"""
+KEY_VARIABLE = "PIPELINE_LIVE_EMULATOR_KEY"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +68,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FACT=VALUE",
         help="change a fact of the model's family, for example cancels_calls=true or cut_ms=4..36",
     )
-    parser.add_argument("--key", help="accept this API key only (default: any)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to serve on; beyond loopback a key must be given (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--key", help=f"accept this API key only (default: that of {KEY_VARIABLE}, or any)"
+    )
+    parser.add_argument(
+        "--max-sessions",
+        type=int,
+        default=Limits().sessions,
+        metavar="N",
+        help="connections at once; one more is out of quota (default: %(default)s)",
+    )
     parser.add_argument(
         "--seed", type=int, default=0, help="decides the intervals that vary (default: 0)"
     )
@@ -124,11 +134,14 @@ def _script(args: argparse.Namespace) -> Script:
 
 async def serve_forever(args: argparse.Namespace) -> None:
     """What ``run`` does, on the running loop."""
+    key = args.key or os.environ.get(KEY_VARIABLE) or None
     emulator = Emulator(
         _script(args),
         model_speed=args.speed,
         seed=args.seed,
-        key=args.key,
+        key=key,
+        host=args.host,
+        limits=Limits(sessions=args.max_sessions),
         faults=args.fault or (),
         hearing=args.hearing,
         profile=dict(map(parse_profile, args.profile or ())),
@@ -140,6 +153,8 @@ async def serve_forever(args: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     try:
+        # Loading the weights would make the first session's replies late.
+        warm_up()
         async with emulator:
             _announce(emulator, args)
             await stopped.wait()
@@ -157,12 +172,7 @@ def _announce(emulator: Emulator, args: argparse.Namespace) -> None:
         }
         sys.stdout.write(json.dumps(facts) + "\n")
     else:
-        sys.stdout.write(
-            _HELP.format(
-                url=emulator.base_url,
-                wss=emulator.base_url.replace("https", "wss", 1),
-                key=args.key or "any",
-                ca=emulator.ca_file,
-            )
-        )
+        # A key of the environment is a secret; one of the command line has been seen.
+        hidden = "YOUR_KEY" if os.environ.get(KEY_VARIABLE) else "any"
+        sys.stdout.write(pointers(emulator.base_url, emulator.ca_file, args.key or hidden))
     sys.stdout.flush()

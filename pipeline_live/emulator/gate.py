@@ -96,7 +96,7 @@ def check_host(host: str, key: str | None) -> None:
     if not is_loopback(host) and not key:
         raise UsageError(
             f"cannot serve on {host} without a key, for others can reach it; "
-            "give --key (or EMULATOR_KEY), or serve on 127.0.0.1"
+            "give one, or serve on 127.0.0.1"
         )
 
 

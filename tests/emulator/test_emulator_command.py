@@ -1,18 +1,26 @@
 """``pipeline-live emulate`` as a process, and what it prints."""
 
 import argparse
+import asyncio
 import json
+import re
 import signal
 import ssl
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from pipeline_live.emulator import Emulator
-from pipeline_live.emulator.command import add_arguments, run
+from pipeline_live.emulator.command import KEY_VARIABLE, add_arguments, run, serve_forever
+from pipeline_live.emulator.pointers import PATH, SNIPPETS, pointers
 from pipeline_live.errors import UsageError
+
+SETUP = json.dumps({"setup": {"model": "models/gemini-3.8-live"}})
 
 PROGRAM = """
 import argparse, sys
@@ -50,9 +58,68 @@ def test_people_are_told_how_to_point_a_client_at_it():
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     text = "".join(lines)
-    assert "base_url=" in text
     assert "SSL_CERT_FILE=" in text
     assert "'secret'" in text
+
+
+def test_a_key_of_the_environment_is_asked_for_and_not_shown(monkeypatch, capsys):
+    monkeypatch.setenv(KEY_VARIABLE, "hush")
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+
+    async def call():
+        serving = asyncio.create_task(serve_forever(parser.parse_args([])))
+        while "Ctrl-C" not in (said := capsys.readouterr().out):
+            await asyncio.sleep(0.01)
+        url, ca = (
+            re.search(pattern, said)[1] for pattern in (r"(https://\S+)", r"CERT_FILE=(\S+)")
+        )
+        trust = ssl.create_default_context(cafile=ca)
+        async with connect(url.replace("https", "wss") + PATH + "?key=any", ssl=trust) as socket:
+            await socket.send(SETUP)
+            with pytest.raises(ConnectionClosed, match="API key not valid"):
+                await socket.recv()
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        return said
+
+    assert "hush" not in asyncio.run(call())
+
+
+@pytest.fixture(scope="module")
+def told():
+    """The pointers of a running emulator, its own certificate trusted by the environment."""
+    with Emulator(key="a 'key'") as emulator, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", emulator.ca_file)
+        yield pointers(emulator.base_url, emulator.ca_file, "a 'key'")
+
+
+@pytest.mark.parametrize("name", SNIPPETS)
+def test_each_snippet_that_is_printed_reaches_it(told, name):
+    code = told.partition(f"{name}:\n\n")[2].partition("\n\n")[0]
+    made: dict = {}
+    exec(textwrap.dedent(code), made)  # what a person would paste
+
+    async def hello(client, model):
+        async with client.aio.live.connect(model=model) as session:
+            assert session is not None
+
+    if "service" in made:
+        asyncio.run(hello(made["service"]._client, "gemini-3.8-live"))
+    elif "client" in made:
+        model = "gemini-live-2.5-flash" if "Vertex" in name else "gemini-3.8-live"
+        asyncio.run(hello(made["client"], model))
+    else:
+        assert made["answer"] == {"setupComplete": {}}
+
+
+def test_beyond_loopback_a_key_must_be_given():
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    with pytest.raises(UsageError, match="without a key"):
+        run(parser.parse_args(["--host", "0.0.0.0"]))
+    with pytest.raises(UsageError, match="must be 1 or more"):
+        run(parser.parse_args(["--max-sessions", "0"]))
 
 
 def test_a_taken_port_is_a_usage_error():
