@@ -22,6 +22,7 @@ _COMMANDS = {
     "test": ("pipeline_live.trial.command", "hold the conversations that a bot's file describes"),
     "record": ("pipeline_live.record.command", "write down a session with the real service"),
     "show": ("pipeline_live.report.command", "draw a call from its timeline, and its sound"),
+    "talk": ("pipeline_live.talk.command", "talk by microphone and loudspeaker; no key needed"),
 }
 
 

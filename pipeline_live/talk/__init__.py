@@ -1,0 +1,1 @@
+"""``pipeline-live talk``: a spoken conversation in the terminal, by microphone and loudspeaker."""

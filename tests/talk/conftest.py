@@ -1,0 +1,3 @@
+from virtual_cards import cards
+
+__all__ = ["cards"]
