@@ -260,9 +260,15 @@ def test_the_emulate_command_of_the_readme_serves() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_each_link_to_a_file_leads_to_one(document: str) -> None:
     path = ROOT / document
-    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
-        if not target.startswith("https://"):
-            assert (path.parent / target).exists(), f"{document} links to {target}"
+    for target, anchor in re.findall(r"\]\(([^)#]*)(?:#([\w-]+))?\)", path.read_text()):
+        if target.startswith("https://"):
+            continue
+        there = path.parent / target if target else path
+        assert there.exists(), f"{document} links to {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", there.read_text(), re.M)
+            anchors = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
+            assert anchor in anchors, f"{document} links to {target}#{anchor}"
 
 
 def test_each_example_is_in_the_table() -> None:

@@ -10,6 +10,7 @@ import ast
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from report.calls import example
 from pipeline_live.emulator import Emulator, Script
 
 LIMIT_S = 110
-pytestmark = pytest.mark.timeout(LIMIT_S + 10)  # the first test pays for all Python fences
+pytestmark = pytest.mark.timeout(LIMIT_S + 10)  # the first test pays for all runs
 FENCES = [fence for page in PAGES for fence in fences_of(page)]
 PROGRAMS = sorted({f.document for f in FENCES if f.language == "python"})
 SHELLS = sorted({f.document for f in FENCES if f.language == "sh"})
@@ -49,6 +50,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     for page in PAGES:
         demo = folder / Path(page).stem / "demo-output"
         demo.mkdir(parents=True)
+        for name in ("docs", "examples"):
+            (demo.parent / name).symlink_to(ROOT / name)
         (demo / "call.wav").write_bytes(example().wav())
         (demo / "timeline.jsonl").write_text(example().timeline())
     for fence in FENCES:
@@ -66,40 +69,65 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(folder, environment)
 
 
+@dataclass(frozen=True)
+class Ran:
+    """What a program did."""
+
+    code: int
+    out: str
+    err: str
+
+
 @pytest.fixture(scope="module")
-def wrong(place: Place) -> dict[str, str]:
-    """What went wrong in the Python fences of each page; one process runs all."""
-    ran = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "page_program.py"), str(place.folder), *PROGRAMS],
-        capture_output=True,
-        text=True,
-        env=place.environment,
-        timeout=LIMIT_S,
-    )
-    assert ran.returncode == 0, ran.stderr
-    return dict(json.loads(ran.stdout))
+def runs(place: Place) -> dict[str, Ran]:
+    """What ran, all side by side: the shell fences of each page, and all Python fences at once."""
+    program = str(ROOT / "tests" / "page_program.py")
+    python = [sys.executable, program, str(place.folder), *PROGRAMS]
+    shells = {page: ["sh", "-x", "-c", script_of(page)] for page in SHELLS}
+    started = {
+        name: subprocess.Popen(
+            words,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=place.of(name) if name else place.folder,
+            env=place.environment,
+            start_new_session=True,  # so that a shell goes together with what it runs
+        )
+        for name, words in {"": python, **shells}.items()
+    }
+    done = {}
+    try:
+        for name, process in started.items():
+            out, err = process.communicate(timeout=LIMIT_S)
+            done[name] = Ran(process.returncode, out, err)
+    finally:
+        for process in started.values():
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+    return done
 
 
 @pytest.mark.parametrize("page", PROGRAMS)
-def test_the_python_of_each_page_runs(wrong: dict[str, str], page: str) -> None:
-    assert not wrong[page], wrong[page]
+def test_the_python_of_each_page_runs(runs: dict[str, Ran], page: str) -> None:
+    assert runs[""].code == 0, runs[""].err
+    wrong = json.loads(runs[""].out)[page]
+    assert not wrong, wrong
 
 
 @pytest.mark.parametrize("page", SHELLS)
-def test_the_commands_of_each_page_run(place: Place, page: str) -> None:
+def test_the_commands_of_each_page_run(runs: dict[str, Ran], page: str) -> None:
+    assert runs[page].code == 0, runs[page].out + runs[page].err
+
+
+def script_of(page: str) -> str:
+    """What is run of a page's shell fences."""
     lines = ["set -e"]
     for fence in fences_of(page):
         if fence.language == "sh" and fence.can_run:
             lines += [line for line in whole_lines(fence.text) if not only_known(line)]
-    ran = subprocess.run(
-        ["sh", "-x", "-c", "\n".join(lines)],
-        capture_output=True,
-        text=True,
-        cwd=place.of(page),
-        env=place.environment,
-        timeout=LIMIT_S,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return "\n".join(lines)
 
 
 def only_known(line: str) -> bool:

@@ -91,6 +91,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the table between the bench marks of this Markdown file",
     )
     parser.add_argument(
+        "--keep-calls",
+        action="store_true",
+        help="leave each call's sound and timeline in OUT/calls, as pipeline-live show takes them",
+    )
+    parser.add_argument(
         "--in-turn",
         action="store_true",
         help="always run one bot after the other, never side by side; takes twice as long",
@@ -135,8 +140,8 @@ def run(args: argparse.Namespace) -> int:
         f"{len(trials)} calls with each bot, {how}, in real time with {source}: "
         f"about {expected / 60_000:.1f} minutes"
     )
-    with _quiet_pipecat(), tempfile.TemporaryDirectory(prefix="pipeline-live-bench-") as folder:
-        outcomes, proof = asyncio.run(_hold_all(trials, speech, Path(folder), together))
+    with _quiet_pipecat(), _folder_of_calls(args) as folder:
+        outcomes, proof = asyncio.run(_hold_all(trials, speech, folder, together))
     conditions = Conditions(
         date=datetime.date.today().isoformat(),
         cores=os.cpu_count() or 1,
@@ -226,6 +231,17 @@ async def _hold_all(
             outcomes += mine
             _say(f"{number:>3}/{len(trials)}  {progress(trial.name, mine)}")
     return outcomes, proof
+
+
+@contextlib.contextmanager
+def _folder_of_calls(args: argparse.Namespace) -> Iterator[Path]:
+    """Where the calls lie while they are judged, and afterwards if they are kept."""
+    if args.keep_calls:
+        _make(args.out / "calls")
+        yield args.out / "calls"
+        return
+    with tempfile.TemporaryDirectory(prefix="pipeline-live-bench-") as folder:
+        yield Path(folder)
 
 
 @contextlib.contextmanager

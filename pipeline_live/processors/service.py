@@ -128,7 +128,7 @@ class _Live(GeminiLiveLLMService):
         self._user_turn = False  # as the pipeline's frames have it
         self._uncorrected: list[InterruptionReport] = []  # the context may hold other words
         self._others_hear = False
-        self._traced = False
+        self._telemetry: telemetry.Telemetry | None = None
         super().__init__(settings=settings, params=params, **kwargs)
         compatibility.add_event(self, "on_interruption")
 
@@ -164,7 +164,7 @@ class _Live(GeminiLiveLLMService):
         if self._smart_turn is not None:
             endpointing.warm_up()
         self._call.attach(self)
-        self._traced = setup.enable_tracing
+        self._telemetry = telemetry.watch(self._call, setup)
         await super().setup(setup)
         self._telling = self.create_task(self._tell_news())
 
@@ -177,6 +177,8 @@ class _Live(GeminiLiveLLMService):
             await self._smart_turn.close()
         await super().cleanup()
         self._call.detach(self)
+        if self._telemetry is not None:
+            self._call.detach(self._telemetry)
         self._call.end()
         self._call.timeline.close()
 
@@ -367,8 +369,6 @@ class _Live(GeminiLiveLLMService):
     async def _measure(self, report: InterruptionReport) -> None:
         if self.metrics_enabled:
             await self.push_frame(telemetry.metrics_frame(report, self.name))
-        if self._traced:
-            telemetry.record(report)
         await compatibility.raise_event(self, "on_interruption", report)
 
     async def _on_fault(self, failure: ConnectionFailed) -> None:

@@ -81,6 +81,8 @@ def write_report(
     source: CallRecord | CallFiles | None = None,
     *,
     title: str = "Recorded call",
+    from_s: int | None = None,
+    to_s: int | None = None,
 ) -> Report:
     """Measure a call and write its report beside it.
 
@@ -88,10 +90,13 @@ def write_report(
         folder: Where the report goes, and where the page looks for ``call.wav``.
         source: The call; by default ``call.wav`` and ``timeline.jsonl`` in ``folder``.
         title: Headline of the picture and the page.
+        from_s: Call time in seconds at which the drawing begins; by default the call's beginning.
+            The numbers are those of the whole call in any case.
+        to_s: Where the drawing ends; by default the call's end.
 
     Raises:
-        UsageError: The call cannot be read or the folder cannot be written; the text says what to
-            do.
+        UsageError: The call cannot be read, nothing of it lies in the stretch to draw, or the
+            folder cannot be written; the text says what to do.
     """
     folder = Path(folder)
     if source is None:
@@ -102,6 +107,7 @@ def write_report(
             sound = Path(os.path.relpath(source.wav, folder)).as_posix()
         source = read_call(source.wav, source.timeline)
     measures = measure(source)
+    view = _view(measures.whole, from_s, to_s)
     report = Report(
         measures=measures,
         table=table(measures),
@@ -116,8 +122,8 @@ def write_report(
         "details": summary(measures),
     }
     try:
-        picture(source, measures, title).save(report.picture)
-        report.page.write_text(page(source, measures, title, sound), encoding="utf-8")
+        picture(source, measures, title, view).save(report.picture)
+        report.page.write_text(page(source, measures, title, sound, view), encoding="utf-8")
         report.summary.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(
@@ -125,3 +131,14 @@ def write_report(
             "give an existing folder that you may write to"
         ) from None
     return report
+
+
+def _view(whole: Segment, from_s: int | None, to_s: int | None) -> Segment:
+    start_ms = whole.start_ms if from_s is None else max(from_s * 1000, whole.start_ms)
+    end_ms = whole.end_ms if to_s is None else min(to_s * 1000, whole.end_ms)
+    if (from_s is not None or to_s is not None) and start_ms >= end_ms:
+        raise UsageError(
+            f"nothing of the call lies there: it lasts from {whole.start_ms / 1000:.1f} s to "
+            f"{whole.end_ms / 1000:.1f} s; choose other seconds with --from and --to"
+        )
+    return Segment(start_ms, end_ms)

@@ -35,6 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for what it writes (default: the call's)"
     )
+    for name, what in (("from", "begins"), ("to", "ends")):
+        parser.add_argument(
+            f"--{name}",
+            type=int,
+            dest=f"{name}_s",
+            metavar="SECONDS",
+            help=f"call time at which the drawing {what} (default: that of the call)",
+        )
     parser.add_argument("--title", help="headline (default: the name of the call's folder or file)")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
 
@@ -55,7 +63,9 @@ def run(args: argparse.Namespace) -> int:
             f"{folder}: cannot be made ({error.strerror or error}); choose another with --out"
         ) from None
     title = args.title or f"Call {_name_of(timeline)}"
-    report = write_report(folder, CallFiles(sound, timeline), title=title)
+    report = write_report(
+        folder, CallFiles(sound, timeline), title=title, from_s=args.from_s, to_s=args.to_s
+    )
     sys.stdout.write(_said(timeline, sound, report))
     if args.open and not webbrowser.open(report.page.resolve().as_uri()):
         sys.stdout.write(f"no browser could be started; open {report.page} yourself\n")

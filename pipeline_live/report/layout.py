@@ -22,7 +22,7 @@ ONE_ROW_MS = 40_000
 ROW_LENGTHS_MS = (20_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_800_000, 3_600_000)
 MOST_ROWS = 30
 # The first tick distance that gives at most MOST_TICKS.
-TICKS_MS = (1000, 2000, 5000, 10_000, 15_000, 30_000, 60_000, 300_000, 600_000)
+TICKS_MS = (100, 200, 500, 1000, 2000, 5000, 10_000, 15_000, 30_000, 60_000, 300_000, 600_000)
 MOST_TICKS = 20
 # Speech covers five orders of magnitude; this power shows soft words without flattening loud ones.
 ENVELOPE_POWER = 0.6
@@ -70,11 +70,18 @@ class Row:
         return tuple(segment for segment in cut if segment.duration_ms > 0)
 
     def ticks(self) -> tuple[int, ...]:
-        """Moments to label on the axis: whole seconds at a readable distance."""
-        length = self.end_ms - self.start_ms
-        step = next((s for s in TICKS_MS if length <= s * MOST_TICKS), TICKS_MS[-1])
+        """Moments to label on the axis: round ones at a readable distance."""
+        step = self._tick_ms()
         first = -(-self.start_ms // step) * step
         return tuple(range(first, self.end_ms + 1, step))
+
+    def tick_label(self, tick: int) -> str:
+        """How a moment of `ticks` is written."""
+        return clock(tick, decimals=0 if self._tick_ms() % 1000 == 0 else 1)
+
+    def _tick_ms(self) -> int:
+        length = self.end_ms - self.start_ms
+        return next((s for s in TICKS_MS if length <= s * MOST_TICKS), TICKS_MS[-1])
 
 
 def rows_of(whole: Segment, left: float, width: float) -> tuple[Row, ...]:

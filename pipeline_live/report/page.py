@@ -15,7 +15,7 @@ from urllib.parse import quote
 from pipeline_live.report.layout import Row, clock
 from pipeline_live.report.measure import CallMeasures, InterruptionMeasure, Stage
 from pipeline_live.report.reading import CallRecord
-from pipeline_live.report.story import Event, Kind
+from pipeline_live.report.story import Event, Kind, Segment
 from pipeline_live.report.svg import LANE_LEFT, LANE_WIDTH, WIDTH, svg_rows
 from pipeline_live.report.table import DEFINITIONS, NOTHING, headline, printable, source_label
 
@@ -30,7 +30,13 @@ NOT_MEASURED = (
 )
 
 
-def page(record: CallRecord, measures: CallMeasures, title: str, sound: str = "call.wav") -> str:
+def page(
+    record: CallRecord,
+    measures: CallMeasures,
+    title: str,
+    sound: str = "call.wav",
+    view: Segment | None = None,
+) -> str:
     """The page as HTML.
 
     Args:
@@ -38,8 +44,9 @@ def page(record: CallRecord, measures: CallMeasures, title: str, sound: str = "c
         measures: What `measure` says about it.
         title: The headline.
         sound: The recording's path, relative to the page; without effect when there is none.
+        view: The stretch to draw, in whole seconds; all of the call by default.
     """
-    rows = svg_rows(record, measures)
+    rows = svg_rows(record, measures, view)
     template = Template(files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=_text(title),

@@ -16,7 +16,6 @@ from pipeline_live.report.layout import (
     Mark,
     Peaks,
     Row,
-    clock,
     envelope,
     labels_of,
     levels_of,
@@ -128,18 +127,21 @@ class Sheet:
         return self._image.reduce(SCALE)
 
 
-def picture(record: CallRecord, measures: CallMeasures, title: str) -> Image.Image:
+def picture(
+    record: CallRecord, measures: CallMeasures, title: str, view: Segment | None = None
+) -> Image.Image:
     """Draw a measured call.
 
     Args:
         record: The call, for its waveforms.
         measures: What `measure` says about it.
         title: The headline.
+        view: The stretch to draw, in whole seconds; all of the call by default.
 
     Returns:
         An RGB image, `WIDTH` pixels wide; its height depends on the call's length.
     """
-    rows = rows_of(measures.whole, LANE_LEFT, LANE_WIDTH)
+    rows = rows_of(view or measures.whole, LANE_LEFT, LANE_WIDTH)
     parts = [
         _head(measures, title),
         *(_row(record, measures, row) for row in rows),
@@ -244,7 +246,7 @@ def _axis(sheet: Sheet, row: Row, top: float, bottom: float) -> None:
     for tick in row.ticks():
         x = row.x(tick)
         sheet.line([(x, top), (x, bottom + 6)], GRID)
-        sheet.text(x, bottom + 18, clock(tick), SOFT_INK, 14, "mm")
+        sheet.text(x, bottom + 18, row.tick_label(tick), SOFT_INK, 14, "mm")
 
 
 def _bar(row: Row, segment: Segment, top: float) -> Box:

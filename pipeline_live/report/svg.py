@@ -44,9 +44,11 @@ HOLD_HEIGHT = 4
 AXIS_HEIGHT = 24
 
 
-def svg_rows(record: CallRecord, measures: CallMeasures) -> list[tuple[Row, str]]:
-    """Draw a measured call as one SVG element per row."""
-    rows = rows_of(measures.whole, LANE_LEFT, LANE_WIDTH)
+def svg_rows(
+    record: CallRecord, measures: CallMeasures, view: Segment | None = None
+) -> list[tuple[Row, str]]:
+    """Draw a measured call, or a stretch of it, as one SVG element per row."""
+    rows = rows_of(view or measures.whole, LANE_LEFT, LANE_WIDTH)
     return [(row, _svg(record, measures, row)) for row in rows]
 
 
@@ -143,7 +145,7 @@ def _axis(row: Row, top: float, bottom: float) -> Iterator[str]:
     for tick in row.ticks():
         x = row.x(tick)
         yield f'<path class="tick" d="M{x:.1f} {top:g}V{bottom + 4:g}"/>'
-        yield f'<text class="time" x="{x:.1f}" y="{bottom + 17:g}">{clock(tick)}</text>'
+        yield f'<text class="time" x="{x:.1f}" y="{bottom + 17:g}">{row.tick_label(tick)}</text>'
 
 
 def _speech(

@@ -222,7 +222,10 @@ class Call:
 
     def report(self, what: str) -> None:
         """Note something unexpected that does not end the call."""
-        self.timeline.action(ReportAnomaly(what), self.now_ms())
+        action, now = ReportAnomaly(what), self.now_ms()
+        self.timeline.action(action, now)
+        for hand in tuple(self._hands):
+            hand.perform(action, now)
 
     def end(self) -> None:
         """End the call: let go of the timer, and of a timeline that nobody gave."""

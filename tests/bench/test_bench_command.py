@@ -12,6 +12,7 @@ from pipeline_live.bench.proof import prove
 from pipeline_live.bench.scenarios import SCENARIOS, Side
 from pipeline_live.bench.table import BEGIN, END
 from pipeline_live.cli import main
+from pipeline_live.report import write_report
 
 from .calls_made import CLIP, outcome
 
@@ -44,10 +45,12 @@ def test_bad_input_is_one_line(complaint, tmp_path: Path):
     assert "a.wav: no such file" in complaint("--audio", str(tmp_path))
 
 
-def test_what_a_run_leaves(monkeypatch, capsys, tmp_path: Path):
+@pytest.mark.parametrize("keep", [[], ["--keep-calls"]], ids=["numbers only", "calls too"])
+def test_what_a_run_leaves(monkeypatch, capsys, tmp_path: Path, keep: list[str]):
     """The run itself is left out."""
 
     async def hold_all(trials, speech, folder, together):
+        (folder / "a call").write_text("its sound")
         assert len(trials) == 2
         assert not together
         return [outcome(side=side) for side in Side], "fine"
@@ -55,11 +58,13 @@ def test_what_a_run_leaves(monkeypatch, capsys, tmp_path: Path):
     monkeypatch.setattr(command, "_hold_all", hold_all)
     readme, out = tmp_path / "README.md", tmp_path / "out"
     readme.write_text(f"# Bench\n{BEGIN}\nold\n{END}\nEnd.\n")
-    arguments = ["--scenario", "server", "--calls", "2", "--out", str(out), "--in-turn"]
+    arguments = ["--scenario", "server", "--calls", "2", "--out", str(out), "--in-turn", *keep]
     assert main(["bench", *arguments, "--readme", str(readme)]) == 0
     said = capsys.readouterr().out
     assert said.startswith("2 calls with each bot, one after the other, in real time")
-    assert sorted(path.name for path in out.iterdir()) == ["bench.json", "bench.png", "bench.txt"]
+    kept = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    calls = {"calls/a call"} if keep else set()
+    assert kept == {"bench.json", "bench.png", "bench.txt"} | calls
     assert "onset to silence" in said
     assert "onset to silence" in readme.read_text()
     assert readme.read_text().endswith(f"{END}\nEnd.\n")
@@ -107,6 +112,8 @@ def test_a_tiny_run_in_real_time(monkeypatch, tmp_path: Path):
         assert one.interrupted
         assert one.decision_ms is not None
         assert one.to_silence_ms is not None
+        report = write_report(tmp_path / trial.name / one.side)
+        assert report.measures.bot, "a call of the bench can be shown"
     ours, _ = outcomes
     assert ours.silenced
     assert ours.stale_ms <= ours.loop_late_ms, "only a stalled loop can be late here"

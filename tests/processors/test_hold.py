@@ -330,26 +330,6 @@ def test_a_report_a_metric_and_an_event_tell_of_an_interruption(enable_metrics):
     bot.run(play, enable_metrics=enable_metrics)
 
 
-def test_the_stages_go_into_a_histogram_when_tracing_is_on(monkeypatch):
-    from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-
-    reader = InMemoryMetricReader()
-    monkeypatch.setattr("opentelemetry.metrics.get_meter", MeterProvider([reader]).get_meter)
-    telemetry.record(InterruptionReport(1, Source.SERVER, 1000, 1080, 1300, 1301, 1140, 900, "a"))
-    found = reader.get_metrics_data()
-    (metric,) = found.resource_metrics[0].scope_metrics[0].metrics
-    assert (metric.name, metric.unit) == (telemetry.HISTOGRAM, "ms")
-    points = {point.attributes["stage"]: point.sum for point in metric.data.data_points}
-    assert points == {
-        "onset_to_held": 80,
-        "onset_to_decided": 300,
-        "onset_to_silent": 140,
-        "decided_to_flushed": 1,
-        "decided_to_silent": 0,
-    }
-
-
 def test_a_muted_user_lets_a_hold_go():
     bot = Bot()
 

@@ -69,6 +69,20 @@ def test_a_row_cuts_what_sticks_out_and_drops_the_rest() -> None:
     assert [row.x(t) for t in (0, 1000, 1500, 2000, 9000)] == [10, 10, 60, 110, 110]
 
 
+@pytest.mark.parametrize(
+    ("length_ms", "labels"),
+    [
+        (2000, ["0:05.0", "0:05.1", "0:05.2"]),
+        (10_000, ["0:05.0", "0:05.5", "0:06.0"]),
+        (20_000, ["0:05", "0:06", "0:07"]),
+        (40_000, ["0:06", "0:08", "0:10"]),
+    ],
+)
+def test_a_short_row_has_finer_ticks(length_ms: int, labels: list[str]) -> None:
+    row = Row(5000, 5000 + length_ms, left=0, width=100)
+    assert [row.tick_label(tick) for tick in row.ticks()][:3] == labels
+
+
 def interruption(at_ms: int) -> InterruptionMeasure:
     call = Call(duration_ms=10).interrupted(at_ms, source="server").record()
     return measure(call).interruptions[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import webbrowser
 from pathlib import Path
@@ -71,6 +72,31 @@ def test_of_many_calls_the_latest_is_shown(call, tmp_path, capsys) -> None:
         os.utime(folder / "timeline.jsonl", (0, 2_000_000_000 - number))
     assert main(["show", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith(f"{later / 'timeline.jsonl'}, without sound\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rows"),
+    [
+        ([], [[0, 12_000]]),
+        (["--from", "4", "--to", "6"], [[4000, 6000]]),
+        (["--from", "9"], [[9000, 12_000]]),
+        (["--from", "-5", "--to", "3"], [[0, 3000]]),
+    ],
+)
+def test_a_stretch_is_drawn_closer_but_the_numbers_are_the_call_s(
+    call, capsys, arguments, rows
+) -> None:
+    assert main(["show", str(call), *arguments]) == 0
+    page = (call / "index.html").read_text()
+    assert json.loads(page.partition('id="call">')[2].partition("</script>")[0])["rows"] == rows
+    assert "3 interruptions" in page
+    assert "3  stop" in capsys.readouterr().out
+
+
+def test_a_stretch_beside_the_call_is_refused(call, capsys) -> None:
+    for arguments in (["--from", "12"], ["--to", "0"], ["--from", "5", "--to", "5"]):
+        assert main(["show", str(call), *arguments]) == 2
+        assert "it lasts from 0.0 s to 12.0 s" in capsys.readouterr().err
 
 
 def test_the_page_is_opened_when_asked(call, monkeypatch, capsys) -> None:
