@@ -289,15 +289,18 @@ class Playback(FrameProcessor):
     # --- the pump ------------------------------------------------------------------------------
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            self._report()
+            # One moment for both: what was played by then is told, so only a release is due then.
+            now = loop.time()
+            self._report(now)
             if self._words is not None:
                 await self._push_words(self._words.heard(self._releasing))
             if self._fade_out:
                 await self._release_fade()
                 continue
             due = self._due()
-            if due is None or due > asyncio.get_running_loop().time():
+            if due is None or due > now:
                 await self._sleep_until(due)
                 continue
             await self._release()
@@ -364,9 +367,9 @@ class Playback(FrameProcessor):
         self._on_the_way.add(cut)
         await self.push_frame(cut)
 
-    def _report(self) -> None:
-        """Tell the call what has been played by now."""
-        for played in self._pacer.played(asyncio.get_running_loop().time()):
+    def _report(self, now: float) -> None:
+        """Tell the call what has been played by ``now``."""
+        for played in self._pacer.played(now):
             if self._call is not None:
                 now_ms = self._call.now_ms()
                 self._call.apply(PlayoutAdvanced(now_ms, played.reply, played.samples))

@@ -1,6 +1,7 @@
 """Hold and resume at the sink: nothing lost, nothing twice, no click; and the frames that tell."""
 
 import asyncio
+import sys
 import wave
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -166,6 +167,30 @@ def test_a_stop_while_held_leaves_nothing_and_a_stop_while_playing_does_not_clic
         (only,) = stretches(player.run(play))
         assert largest_step(only) <= FADE_STEP
         assert 513 <= len(only) / 24 <= 513 + 20 + 40 + 10
+
+
+def test_time_that_passes_between_two_looks_at_the_clock_does_not_end_playout(tmp_path):
+    """A last piece of 18 samples is played 0.75 ms after the piece before it."""
+    player = Player(tmp_path)
+
+    async def play(worker: Any) -> None:
+        loop = asyncio.get_running_loop()
+        time = loop.time
+
+        def creeping() -> float:
+            if sys._getframe(1).f_code.co_filename.endswith("playback.py"):
+                loop.now += 0.0003  # type: ignore[attr-defined]
+            return time()
+
+        loop.time = creeping  # type: ignore[method-assign]
+        frame = player.say(300)
+        frame.audio += frame.audio[:36]
+        await worker.queue_frame(frame)
+        await asyncio.sleep(1)
+        assert player.playback._pump is not None
+        assert not player.playback._pump.done()
+
+    player.run(play)
 
 
 def test_the_end_of_the_bot_lets_a_hold_go(tmp_path):
