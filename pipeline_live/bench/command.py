@@ -21,7 +21,7 @@ from loguru import logger
 
 from pipeline_live.audio import OUTPUT_RATE, samples_of, samples_to_ms, to_array
 from pipeline_live.bench import clips as material
-from pipeline_live.bench import pacing, smooth
+from pipeline_live.bench import heard, pacing, smooth
 from pipeline_live.bench.chart import chart
 from pipeline_live.bench.clips import ASKED_MS, NOISE_MS, SPOKEN_MS, Clip
 from pipeline_live.bench.conversation import hold
@@ -107,6 +107,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure instead how well the emulator keeps its times with N sessions on one core",
     )
     parser.add_argument(
+        "--heard",
+        action="store_true",
+        help="measure instead how well the heard words are known, against true word times",
+    )
+    parser.add_argument(
         "--smooth",
         type=int,
         metavar="N",
@@ -115,11 +120,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prove the bench, run it, write what it found; or measure pacing or smoothness.
+    """Prove the bench, run it, write what it found; or measure one thing of its own.
 
     Raises:
         PipelineLiveError: Bad input, a bot that failed, or a bench that does not measure right.
     """
+    if args.heard:
+        return heard.run(args.readme)
     if args.emulator is not None:
         return pacing.run(args.emulator, args.readme)
     if args.smooth is not None:
