@@ -69,3 +69,15 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - an example may look again and again
             await asyncio.sleep(0.02)
+
+
+def run_server() -> None:
+    """Serve the calling script's ``bot()`` with Pipecat's runner; see ``--help``."""
+    from pipecat.runner.run import main
+
+    # Pipecat asks for them before it takes a call; with these, hanging up at Twilio fails.
+    os.environ.setdefault("TWILIO_ACCOUNT_SID", "none")
+    os.environ.setdefault("TWILIO_AUTH_TOKEN", "none")
+    story = "Once upon a time there was a harbour, and in it lay an old ship that nobody owned. "
+    with gemini_or_emulator("Hello, this is the harbour.", story * 3, "Of course. I am listening."):
+        main()

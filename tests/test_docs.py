@@ -18,6 +18,8 @@ from pipeline_live.turn.diagram import mermaid
 LIMIT_S = 110
 pytestmark = pytest.mark.timeout(LIMIT_S + 10)  # the first test pays for all runs
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("[0-9]*.py"))
+SERVED = ("06_existing_bot.py", "07_telephony.py")
+"""Those that wait for callers: ``test_served_examples`` calls them."""
 README = (ROOT / "README.md").read_text()
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
 
@@ -131,7 +133,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     """All examples and all Python fences of the README, run side by side without a key."""
     folder = tmp_path_factory.mktemp("runs")
     programs = {
-        name: [str(ROOT / "examples" / name), *ARGUMENTS.get(name, ())] for name in EXAMPLES
+        name: [str(ROOT / "examples" / name), *ARGUMENTS.get(name, ())]
+        for name in EXAMPLES
+        if name not in SERVED
     }
     parts = []
     for fence in fences("README.md", "python"):
@@ -168,7 +172,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     return done
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", sorted(set(EXAMPLES) - set(SERVED)))
 def test_each_example_ends_well_and_says_whom_it_talks_to(runs: dict[str, Run], name: str) -> None:
     run = runs[name]
     assert run.code == 0, run.err
@@ -274,7 +278,7 @@ def test_each_link_to_a_file_leads_to_one(document: str) -> None:
 def test_each_example_is_in_the_table() -> None:
     table = (ROOT / "examples" / "README.md").read_text()
     listed = re.findall(r"^\| \[(\w+\.py)\]", table, re.MULTILINE)
-    assert listed == [*EXAMPLES, "support.py"]
+    assert listed == [*EXAMPLES, "phone.py", "transports.py", "support.py"]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
