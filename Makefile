@@ -9,10 +9,14 @@ BIN := $(VENV)/bin
 # Many tests wait for real time; a file's tests share what it took to set them up.
 PARALLEL := -q -n 2 --dist loadfile
 
-.PHONY: demo test ready cards style types arch unit lowest clean
+.PHONY: demo barge-ins test ready cards style types arch unit lowest clean
 
 demo: $(VENV)/.ready
 	$(BIN)/pipeline-live demo --out demo-output $(ARGS)
+
+# 200 interruptions of every kind over TLS, in real time, every sample accounted for; minutes.
+barge-ins: $(VENV)/.ready
+	PIPELINE_LIVE_CALLS=50 $(BIN)/python -m pytest -q --timeout 900 tests/processors/test_wire_random.py
 
 test: ready cards style types arch unit lowest
 

@@ -63,7 +63,7 @@ T = TypeVar("T")
 
 CHUNK = 20 * SAMPLES_PER_MS
 DEVICE_BUFFER_S = 0.04
-LIMIT_S = 20
+LIMIT_S = 40
 MODEL = "models/gemini-3.8-live"
 AT_ONCE = 9
 GIVE_UP_S = 2
@@ -264,6 +264,11 @@ class Call:
         """Until the sink has seen so many interruptions."""
         await self.sink.until(lambda: len(self.sink.cuts) >= number)
 
+    async def has_spoken(self, count: int) -> None:
+        """Until the ears have heard so many turns of the user end; sound comes all the time."""
+        counts = self.service.call.timeline.counts
+        await self.sink.until(lambda: counts["SpeechEnded"] >= count)
+
     async def server_sent(self, field: str, count: int = 1) -> None:
         """Until the server has sent so many messages with ``field``."""
         await self.server.until(lambda: len(self.sent(field)) >= count)
@@ -351,21 +356,21 @@ class Scenes:
 
         return register
 
-    def play(self, folder: Path) -> Played:
+    def play(self, folder: Path, at_once: int = AT_ONCE) -> Played:
         logger.disable("pipecat")
         logger.disable("pipeline_live")
         try:
             with warnings.catch_warnings():
                 # google-genai warns about a field that Pipecat's base service still sets.
                 warnings.simplefilter("ignore", DeprecationWarning)
-                return Played(_run(self._play(folder)))
+                return Played(_run(self._play(folder, at_once)))
         finally:
             logger.enable("pipecat")
             logger.enable("pipeline_live")
 
-    async def _play(self, folder: Path) -> dict[str, Call | BaseException]:
+    async def _play(self, folder: Path, at_once: int) -> dict[str, Call | BaseException]:
         # To start a pipeline takes a tenth of a second of one core, which calls would notice.
-        places, starting = asyncio.Semaphore(AT_ONCE), asyncio.Lock()
+        places, starting = asyncio.Semaphore(at_once), asyncio.Lock()
         async with wire_server(self._plans, folder) as server:
             results = await asyncio.gather(
                 *(self._one(server, name, places, starting) for name in self._scenes),

@@ -41,6 +41,7 @@ ASKED = on("text", 1, whole(2, 6))
 
 
 @functools.cache
+@functools.cache
 def question() -> np.ndarray[Any, Any]:
     """Somebody says something, about two seconds, at the microphone's rate."""
     spoken = hibari.Hibari()("Stop please, I have got another question.", seed=7)
