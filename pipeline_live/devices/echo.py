@@ -2,7 +2,7 @@
 
 WebRTC's AEC3 (``pywebrtc-audio``) with the playout itself as reference. It was chosen over
 ``livekit``'s copy of the same engine on six real recordings of the AEC challenge: as good for
-barge-in (docs/local-audio.md has the figures), a thirtieth of the size, and one deterministic call.
+barge-in (figures: docs/local-audio.md), a small part of the size, and one deterministic call.
 """
 
 from __future__ import annotations
