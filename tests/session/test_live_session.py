@@ -396,8 +396,8 @@ def test_local_floor_sends_activity_pre_roll_and_live_sound_in_order():
             await settle()
             kinds = [next(iter(m["realtime_input"])) for m in line.sent]
             assert kinds == ["activityStart", *["audio"] * (len(kinds) - 2), "activityEnd"]
-            # 100 ms of speech and 200 ms before it, then what follows.
-            spoken = [value.to_bytes(2, "little") * 320 for value in range(35, 51)]
+            # 100 ms of speech and 500 ms before it, then what follows.
+            spoken = [value.to_bytes(2, "little") * 320 for value in range(20, 51)]
             assert sent_sound(line) == b"".join(spoken)
 
     run(scenario())
