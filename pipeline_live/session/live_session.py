@@ -349,8 +349,8 @@ class LiveSession:
         match action:
             case AnnounceInterruption():
                 self._put(_Letter(messages.interruption(), None, False))
-            case EndTurn(synthesized=True):
-                self._put(_Letter(messages.end_of_turn(), None, True))
+            case EndTurn(synthesized=True, reply=reply):
+                self._put(_Letter(messages.end_of_turn(), reply, True))
             case FlushPlayout():
                 self._purge()
             case _:

@@ -304,9 +304,11 @@ class EndTurn(Action):
 
     Attributes:
         synthesized: True when the server never said so and the receiver must still be told.
+        reply: What it consisted of; None when nothing came.
     """
 
     synthesized: bool
+    reply: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -523,6 +523,6 @@ class TurnMachine:
             self._onset_ms = None
 
     def _end_turn(self, actions: list[Action], *, synthesized: bool) -> None:
+        actions.append(EndTurn(synthesized, self._reply if self._on_wire else None))
         self._on_wire = False
         self._turn_open = self._asked
-        actions.append(EndTurn(synthesized))

@@ -24,6 +24,7 @@ VALUES = {
     "str": "a secret",
     "bool": True,
     "Reply": Reply(3),
+    "Reply | None": Reply(3),
     "tuple[Reply, ...]": (Reply(3), Reply(4)),
     "Source": e.Source.STOP,
 }
