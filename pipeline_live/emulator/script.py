@@ -156,10 +156,10 @@ class Script:
         return None if scripted is None else _as_reply(scripted).heard
 
     def likely(self, count: int) -> list[Reply]:
-        """What is likely to be said soon, soonest first: at most ``count`` replies."""
+        """What the first ``count`` turns are likely to need, soonest first, each text once."""
         first = (self.reply(0, greet=True), *(self.reply(n) for n in range(count)))
         replies = (*first, *(pattern.reply for pattern in self.patterns))
-        return list({reply.text: reply for reply in replies if reply.text}.values())[:count]
+        return list({reply.text: reply for reply in replies if reply.text}.values())
 
 
 def _as_reply(reply: Reply | str) -> Reply:

@@ -48,7 +48,7 @@ from pipeline_live.emulator.wire import read_message
 from pipeline_live.errors import UsageError
 
 _SESSIONS_KEPT = 256
-_REHEARSED = 16
+_REHEARSED = 4
 _START_TIMEOUT_S = 20
 
 
