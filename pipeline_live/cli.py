@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -18,11 +19,11 @@ _COMMANDS = {
     "emulate": ("pipeline_live.emulator.command", "serve the Gemini Live protocol on loopback"),
     "lint": ("pipeline_live.config.lint", "say what is wrong with a bot's YAML file"),
     "list": ("pipeline_live.config.list", "list what a bot's YAML file can say"),
-    "run": ("pipeline_live.builder.run", "let a bot's YAML file talk"),
-    "test": ("pipeline_live.trial.command", "hold the conversations that a bot's file describes"),
     "record": ("pipeline_live.record.command", "write down a session with the real service"),
+    "run": ("pipeline_live.builder.run", "let a bot's YAML file talk"),
     "show": ("pipeline_live.report.command", "draw a call from its timeline, and its sound"),
     "talk": ("pipeline_live.talk.command", "talk by microphone and loudspeaker; no key needed"),
+    "test": ("pipeline_live.trial.command", "hold the conversations that a bot's file describes"),
 }
 
 
@@ -33,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments after the program's name; the process's own when not given.
 
     Returns:
-        0 when it worked, 1 when a bot's file has findings, 2 for other bad input, 130 after Ctrl-C.
+        0 when it worked, 1 when a bot's file has findings, 2 for other bad input, 130 after Ctrl-C,
+        141 when nobody reads any more.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     wanted = next((a for a in arguments if not a.startswith("-")), None)
@@ -53,13 +55,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             importlib.import_module(module).add_arguments(command)
     options = parser.parse_args(arguments)
     try:
-        return int(importlib.import_module(_COMMANDS[options.command][0]).run(options))
+        code = int(importlib.import_module(_COMMANDS[options.command][0]).run(options))
+        sys.stdout.flush()
+        return code
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 1
     except PipelineLiveError as error:
         print(f"pipeline-live {options.command}: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read, `head` for one, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
