@@ -17,6 +17,9 @@ from pipeline_live.report import (
     write_report,
 )
 
+EMPTY_WAV_BYTES = 44
+"""A recording of nothing, as a call leaves it in which nobody made a sound."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``pipeline-live show`` to ``parser``."""
@@ -95,7 +98,7 @@ def _sound_beside(timeline: Path) -> Path | None:
     names = [timeline.with_suffix(".wav")]
     if timeline.name == TIMELINE_NAME:
         names.append(timeline.parent / SOUND_NAME)
-    return next((name for name in names if name.is_file()), None)
+    return next((n for n in names if n.is_file() and n.stat().st_size > EMPTY_WAV_BYTES), None)
 
 
 def _said(timeline: Path, sound: Path | None, report: Report) -> str:

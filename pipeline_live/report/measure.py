@@ -214,14 +214,19 @@ def _measure_one(
     onset_ms = None if by_stop else _onset(record, user, interruption.at_ms)
     reference_ms = _stop_request(record, interruption.at_ms) if by_stop else onset_ms
     until_ms = _next_reply(record, interruption)
+    measured = record.sound is not None and record.measured
     silence_ms = (
         _silence(record, _this_reply(record, interruption), until_ms)
-        if record.sound is not None and record.measured
+        if measured
         else _told_silence(record, interruption)
+    )
+    # Who measured nothing cannot say that the bot was silent already.
+    time_to_silence_ms = (
+        _time_to_silence(reference_ms, silence_ms) if measured or silence_ms is not None else None
     )
     allowed_until_ms = interruption.at_ms + record.allowed_tail_ms
     stale_ms = None
-    if record.sound is not None and record.measured:
+    if measured:
         stale = sum(span.samples for span in _bot_spans(record, allowed_until_ms, until_ms))
         stale_ms = -(-stale // SAMPLES_PER_MS)
     return InterruptionMeasure(
@@ -232,7 +237,7 @@ def _measure_one(
         onset_ms=onset_ms,
         reference_ms=reference_ms,
         silence_ms=silence_ms,
-        time_to_silence_ms=_time_to_silence(reference_ms, silence_ms),
+        time_to_silence_ms=time_to_silence_ms,
         stale_ms=stale_ms,
         allowed_until_ms=allowed_until_ms,
         until_ms=until_ms,

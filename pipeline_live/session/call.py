@@ -134,6 +134,7 @@ class Call:
             fact = self._facts[0]
             try:
                 self.timeline.fact(fact)
+                self._record_playout(fact.at_ms)
                 if isinstance(fact, PlayoutAdvanced) and self.timeline.recording is not None:
                     self.timeline.recording.played(fact.reply, fact.samples, fact.at_ms)
                 for action in self.machine.handle(fact):
@@ -218,7 +219,7 @@ class Call:
         recording = self.timeline.recording
         if recording is not None:
             self._begin(recording)
-            recording.receive(reply, pcm)
+            recording.receive(reply, pcm, self.now_ms())
 
     def report(self, what: str) -> None:
         """Note something unexpected that does not end the call."""
@@ -230,6 +231,8 @@ class Call:
     def end(self) -> None:
         """End the call: let go of the timer, and of a timeline that nobody gave."""
         self._disarm()
+        if self._epoch is not None and self.timeline.recording is not None:
+            self._record_playout(self.now_ms())
         if self._own_timeline:
             self.timeline.close()
 
@@ -239,15 +242,21 @@ class Call:
             self._timer = None
 
     def _record(self, pcm: bytes, rate: int) -> None:
-        """Record the microphone, and what was played by now if no sink says so itself."""
+        """Record the microphone."""
         recording = self.timeline.recording
         if recording is not None:
             self._begin(recording)
             now = self.now_ms()
             recording.hear(pcm, rate, now)
-            self.ledger.settle(now)
+            self._record_playout(now)
+
+    def _record_playout(self, now_ms: int) -> None:
+        """Record what was played by now, where no sink says so itself."""
+        recording = self.timeline.recording
+        if recording is not None and not self.ledger.has_sink:
+            self.ledger.settle(now_ms)
             for reply in recording.waiting():
-                recording.played(reply.number, self.ledger.heard_samples(reply), now)
+                recording.assume(reply, self.ledger.heard_samples(reply))
 
     def _begin(self, recording: Recording) -> None:
         now = self.now_ms()

@@ -126,8 +126,10 @@ class _Kept:
     """Received sound of one reply that was not played yet."""
 
     reply: Reply
+    came_at: int  # sample of the file at which its first sound came
     sound: bytearray = field(default_factory=bytearray)
     played: int = 0  # samples of the reply before ``sound``
+    begin: int | None = None  # sample of the file at which it is assumed to begin
 
 
 class Recording:
@@ -177,13 +179,13 @@ class Recording:
             except OSError as error:
                 self._give_up(error)
 
-    def receive(self, reply: Reply, pcm: bytes) -> None:
+    def receive(self, reply: Reply, pcm: bytes, now_ms: int) -> None:
         """Sound of ``reply`` was received; it is played later, or never."""
         if self._track is None or self._kept_bytes + len(pcm) > MOST_WAITING_BYTES:
             return
         if not self._kept or self._kept[-1].reply is not reply:
             waiting = [kept for kept in self._kept if kept.sound]
-            self._keep([*waiting[-_MOST_REPLIES + 1 :], _Kept(reply)])
+            self._keep([*waiting[-_MOST_REPLIES + 1 :], _Kept(reply, self._sample(now_ms))])
         self._kept[-1].sound += pcm
         self._kept_bytes += len(pcm)
 
@@ -192,22 +194,36 @@ class Recording:
         return [kept.reply for kept in self._kept]
 
     def played(self, number: int, samples: int, now_ms: int) -> None:
-        """By now ``samples`` of reply ``number`` were played in total."""
+        """The sink says that by now ``samples`` of reply ``number`` were played in total."""
         kept = next((kept for kept in self._kept if kept.reply.number == number), None)
-        if kept is None or self._track is None:
+        if kept is None:
             return
+        at = max(0, self._sample(now_ms) - (samples - kept.played))
+        # Reports come a little late, each by its own delay; sound that goes on has no seam.
+        late = abs(at - self._free_at)
+        if kept.reply is self._last and late < ms_to_samples(_PLAYOUT_JITTER_MS, OUTPUT_RATE):
+            at = self._free_at
+        self._play(kept, samples, at)
+
+    def assume(self, reply: Reply, samples: int) -> None:
+        """Without a sink that says so: ``samples`` of ``reply`` were played in total by now.
+
+        In real time from its first sound on, or from the end of the reply before it.
+        """
+        for kept in self._kept:
+            if kept.reply is reply and samples:
+                if kept.begin is None:
+                    kept.begin = max(kept.came_at, self._free_at)
+                self._play(kept, samples, kept.begin + kept.played)
+
+    def _play(self, kept: _Kept, samples: int, at: int) -> None:
         size = min(bytes_of(samples - kept.played), len(kept.sound))
-        if size <= 0:
+        if size <= 0 or self._track is None:
             return
         pcm = bytes(kept.sound[:size])
         del kept.sound[:size]
         self._kept_bytes -= size
         kept.played += samples_of(pcm)
-        at = max(0, self._sample(now_ms) - samples_of(pcm))
-        # Reports come a little late, each by its own delay; sound that goes on has no seam.
-        late = abs(at - self._free_at)
-        if kept.reply is self._last and late < ms_to_samples(_PLAYOUT_JITTER_MS, OUTPUT_RATE):
-            at = self._free_at
         self._last, self._free_at = kept.reply, at + samples_of(pcm)
         try:
             self._track.play(pcm, at)

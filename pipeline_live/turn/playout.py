@@ -60,11 +60,12 @@ class PlayoutLedger:
     def __init__(self, keep: int = 16) -> None:
         self._keep = keep
         self._accounts: dict[int, _Account] = {}
-        self._sink_reports = False
+        self.has_sink = False
+        """Whether a sink reports what it played; otherwise playout is assumed."""
 
     def attach_sink(self) -> None:
         """From now on a sink reports what it played; nothing is assumed."""
-        self._sink_reports = True
+        self.has_sink = True
 
     def start(self, reply: Reply) -> None:
         """Open the account of a new reply."""
@@ -100,7 +101,7 @@ class PlayoutLedger:
 
     def settle(self, at_ms: int) -> None:
         """Bring the assumed playout up to ``at_ms``; without effect when a sink reports."""
-        if self._sink_reports:
+        if self.has_sink:
             return
         free_ms = 0
         for account in self._accounts.values():

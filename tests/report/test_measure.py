@@ -305,3 +305,6 @@ def test_without_a_recording_at_the_sink_stale_sound_is_not_claimed() -> None:
         (one,) = measures.interruptions
         assert (measures.measured, measures.stale, one.stale_ms) == (False, (), None)
         assert one.silence_ms == 3260
+    del call.lines[-1]  # nobody says when the last sample was over
+    (unknown,) = measure(call.silent_record()).interruptions
+    assert (unknown.silence_ms, unknown.time_to_silence_ms) == (None, None)

@@ -16,7 +16,13 @@ from pipeline_live.session import Call, Timeline, timeline
 from pipeline_live.session.recording import MOST_WAITING_BYTES, Recording
 from pipeline_live.session.timeline import FOLDER_VARIABLE, KEEP_VARIABLE
 from pipeline_live.turn import Reply
-from pipeline_live.turn.events import AudioReceived, PlayoutAdvanced, StopRequested
+from pipeline_live.turn.events import (
+    AnswerRequested,
+    AudioReceived,
+    PlayoutAdvanced,
+    StopRequested,
+    TurnCompleted,
+)
 
 PIECE = b"\xe8\x03" * 320  # 20 ms of a microphone at 16 kHz
 
@@ -78,6 +84,34 @@ def test_without_a_sink_a_reply_is_recorded_as_if_played_at_once_up_to_its_end(t
     assert abs(len(second) - 24 * 205) < 24 * 2, "the next reply, whole, and its decay"
 
 
+def test_without_a_microphone_as_well_replies_are_recorded_one_after_the_other(tmp_path):
+    call = Call(timeline=Timeline.in_folder(tmp_path, sound=True))
+
+    async def scenario():
+        call.apply(AnswerRequested(call.now_ms()))
+        await asyncio.sleep(0.5)
+        receive(call, 300)
+        call.apply(TurnCompleted(call.now_ms()))
+        await asyncio.sleep(0.1)
+        receive(call, 200)
+        call.apply(TurnCompleted(call.now_ms()))
+        await asyncio.sleep(5)
+        receive(call, 1000)
+        await asyncio.sleep(0.4)
+        call.end()
+
+    run_virtual(scenario())
+    call.timeline.close()
+    user, bot = sides(tmp_path)
+    assert not user.any()
+    first, second, third = ramp(300), ramp(200), ramp(1000)[: 24 * 400]
+    assert np.array_equal(bot[: 24 * 500], np.concatenate([first, second]))
+    begin = 24 * 5100
+    assert not bot[24 * 510 : begin].any()
+    assert np.array_equal(bot[begin:][: 24 * 400], third)
+    assert len(bot) <= begin + 24 * 410
+
+
 @pytest.mark.parametrize("late_ms", [0, 7, 14])
 def test_reports_that_come_late_leave_no_seam(tmp_path, late_ms):
     call = Call(timeline=Timeline.in_folder(tmp_path, sound=True))
@@ -104,9 +138,9 @@ def test_what_was_never_played_is_not_recorded_and_waits_within_a_bound(tmp_path
     recording.begin(0)
     minute = bytes(48_000 * 60)
     for number in range(30):
-        recording.receive(Reply(number), minute)
+        recording.receive(Reply(number), minute, 0)
     assert len(recording.waiting()) <= 8
-    recording.receive(Reply(99), bytes(MOST_WAITING_BYTES))
+    recording.receive(Reply(99), bytes(MOST_WAITING_BYTES), 0)
     recording.flush(tuple(recording.waiting()))
     assert recording.waiting() == []
     recording.close()
