@@ -211,7 +211,7 @@ def _measure_one(
     record: CallRecord, user: tuple[Segment, ...], interruption: Interruption
 ) -> InterruptionMeasure:
     by_stop = interruption.source == "stop"
-    onset_ms = None if by_stop else _onset(record, user, interruption.at_ms)
+    onset_ms = None if by_stop else _onset(record, user, interruption)
     reference_ms = _stop_request(record, interruption.at_ms) if by_stop else onset_ms
     until_ms = _next_reply(record, interruption)
     measured = record.sound is not None and record.measured
@@ -253,13 +253,16 @@ def _time_to_silence(reference_ms: int | None, silence_ms: int | None) -> int | 
     return 0 if silence_ms is None else max(0, silence_ms - reference_ms)
 
 
-def _onset(record: CallRecord, user: tuple[Segment, ...], at_ms: int) -> int | None:
+def _onset(record: CallRecord, user: tuple[Segment, ...], interruption: Interruption) -> int | None:
     """True onset of the speech behind a decision: a clip's, else the energy's near the VAD's."""
+    at_ms = interruption.at_ms
     clip = _latest((clip.onset_ms for clip in record.clips), at_ms)
     if clip is not None:
         return clip
     # The server may decide before the local VAD is sure; the latter's word then comes later.
     heard = _latest(record.speech_onset_ms, at_ms + SAME_ONSET_MS)
+    if heard is None:
+        heard = interruption.onset_ms
     if heard is None:
         return None
     near = [s.start_ms for s in user if abs(s.start_ms - heard) <= SAME_ONSET_MS]

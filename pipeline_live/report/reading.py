@@ -39,6 +39,7 @@ class Interruption:
         at_ms: When it was confirmed.
         reply: Number of the interrupted reply.
         source: Who confirmed it: ``local_speech``, ``server`` or ``stop``.
+        onset_ms: When the speech behind it began, as known at the decision; None without speech.
         held_ms: When playout was held before; None when it was not.
         heard_ms: How much of the reply the ledger says was heard.
         heard_text: The words that the ledger says were heard.
@@ -47,6 +48,7 @@ class Interruption:
     at_ms: int
     reply: int
     source: str
+    onset_ms: int | None
     held_ms: int | None
     heard_ms: int
     heard_text: str
@@ -225,6 +227,7 @@ def _interruption(line: Line) -> Interruption:
         at_ms=line.t_ms,
         reply=line.get("reply", int),
         source=line.get("source", str),
+        onset_ms=line.maybe("onset_ms", int),
         held_ms=line.maybe("held_ms", int),
         heard_ms=line.get("heard_ms", int),
         heard_text=_heard_text(line),

@@ -308,3 +308,10 @@ def test_without_a_recording_at_the_sink_stale_sound_is_not_claimed() -> None:
     del call.lines[-1]  # nobody says when the last sample was over
     (unknown,) = measure(call.silent_record()).interruptions
     assert (unknown.silence_ms, unknown.time_to_silence_ms) == (None, None)
+
+
+def test_speech_that_was_only_suspected_is_known_from_the_report() -> None:
+    call = Call().reply(1000, 1).user(3000, 4000).interrupted(3060, source="server")
+    assert only(call).onset_ms is None
+    call.lines[-1] |= {"onset_ms": 3020}
+    assert only(call).onset_ms == 3000

@@ -44,7 +44,7 @@ def test_every_known_line_is_kept() -> None:
     assert record.clips == (UserClip(400, 900, "no"),)
     assert record.speech_onset_ms == (910,)
     assert record.stop_ms == (1050,)
-    assert record.interruptions == (Interruption(1100, 7, "stop", None, 1500, "Well"),)
+    assert record.interruptions == (Interruption(1100, 7, "stop", None, None, 1500, "Well"),)
 
 
 def test_unknown_names_and_fields_are_ignored() -> None:
