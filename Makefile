@@ -1,5 +1,6 @@
 # make demo   a spoken, interruptible conversation without a key; leaves demo-output/
 # make test   everything that CI checks
+# make clients   other people's clients against the emulator, one from npm (needs node)
 # Both create what they need in .venv (needs Python 3.11 or newer and this Makefile only).
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 # Many tests wait for real time; a file's tests share what it took to set them up.
 PARALLEL := -q -n 2 --dist loadfile
 
-.PHONY: demo barge-ins test ready cards style types arch unit lowest clean
+.PHONY: clients demo barge-ins test ready cards style types arch unit lowest clean
 
 demo: $(VENV)/.ready
 	$(BIN)/pipeline-live demo --out demo-output $(ARGS)
@@ -54,6 +55,13 @@ $(LOWEST)/.ready: pyproject.toml constraints-lowest.txt
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[dev,local]'
 	touch $@
+
+# Fills in the table of docs/emulator.md.
+clients: $(VENV)/.ready
+	mkdir -p $(VENV)/clients
+	cp tests/clients/package.json tests/clients/genai_js_client.mjs $(VENV)/clients
+	npm install --prefix $(VENV)/clients --silent --no-audit --no-fund --no-package-lock
+	$(BIN)/python tests/clients/run.py --npm $(VENV)/clients --docs docs/emulator.md
 
 clean:
 	rm -rf $(VENV) $(LOWEST) demo-output

@@ -264,6 +264,7 @@ class Emulator:
         try:
             await self._converse(websocket, session, number, log)
         except Refused as refusal:
+            session.open = False  # who is told so may resume at once
             await websocket.close(refusal.code, refusal.reason)
         except ConnectionClosed:
             pass
