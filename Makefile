@@ -48,7 +48,7 @@ lowest: $(LOWEST)/.ready
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,local]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,local,transcribe]'
 	touch $@
 
 $(LOWEST)/.ready: pyproject.toml constraints-lowest.txt

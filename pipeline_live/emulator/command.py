@@ -69,6 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="change a fact of the model's family, for example cancels_calls=true or cut_ms=4..36",
     )
     parser.add_argument(
+        "--transcribe",
+        action="store_true",
+        help="understand what users say (English) instead of taking it from the script; needs "
+        "the extra transcribe",
+    )
+    parser.add_argument(
         "--host",
         default="127.0.0.1",
         help="address to serve on; beyond loopback a key must be given (default: %(default)s)",
@@ -147,6 +153,7 @@ async def serve_forever(args: argparse.Namespace) -> None:
         profile=dict(map(parse_profile, args.profile or ())),
         port=args.port,
         log=args.log,
+        transcribe=args.transcribe,
     )
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

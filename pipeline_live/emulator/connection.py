@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections.abc import Coroutine
+from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 
@@ -14,7 +16,8 @@ from pipeline_live.emulator.faults.situation import BlockReading, DelayPongs
 from pipeline_live.emulator.mind import Mind
 from pipeline_live.emulator.recording import SessionRecording
 from pipeline_live.emulator.socket import Socket
-from pipeline_live.emulator.stage import Send, Speak
+from pipeline_live.emulator.stage import Send, Speak, Transcribe
+from pipeline_live.emulator.transcription import transcribe
 from pipeline_live.emulator.voice import lasting, synthesize
 from pipeline_live.emulator.wire import read_message
 
@@ -107,16 +110,26 @@ class Connection:
             else:
                 await asyncio.sleep(0)  # whoever is due too, in another session
 
-    def _do(self, item: Speak | BlockReading | DelayPongs) -> None:
+    def _do(self, item: Speak | Transcribe | BlockReading | DelayPongs) -> None:
         match item:
             case Speak():
-                task = asyncio.create_task(self._speak(item))
-                self._voices.add(task)
-                task.add_done_callback(self._voices.discard)
+                self._start(self._speak(item))
+            case Transcribe():
+                self._start(self._understand(item))
             case BlockReading():
                 self._reads_from_ms = now_ms() + item.for_ms
             case DelayPongs():
                 self._websocket.pong_delay_ms = item.by_ms
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._voices.add(task)
+        task.add_done_callback(self._voices.discard)
+
+    async def _understand(self, wanted: Transcribe) -> None:
+        text = await asyncio.to_thread(transcribe, wanted.pcm)
+        self._mind.understood(text, now_ms())
+        self._stirred.set()
 
     async def _speak(self, wanted: Speak) -> None:
         speech = await asyncio.to_thread(synthesize, wanted.text, wanted.voice, wanted.speed)

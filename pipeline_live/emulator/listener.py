@@ -21,6 +21,7 @@ from pipeline_live.emulator.messages import (
     StreamEnd,
 )
 from pipeline_live.emulator.stage import Stage
+from pipeline_live.emulator.transcription import Tape
 
 # Sound that arrives in a burst is heard about this much faster than real time (pydantic-ai's
 # cassette test_audio_in_server_vad_turn: 5 s of it are judged 1.24 s after they arrived).
@@ -44,6 +45,7 @@ class Listener:
         is_busy: Whether the model speaks, or is about to.
         ready_ms: Nothing is heard before.
         detector: Makes a speech detector for a sample rate.
+        tape: Keeps the sound of the user's turns, or None.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Listener:
         is_busy: Callable[[], bool],
         ready_ms: int,
         detector: Callable[[int], Detector],
+        tape: Tape | None = None,
     ) -> None:
         self._stage = stage
         self._manual = setup.manual
@@ -74,6 +77,7 @@ class Listener:
         self._heard_ms = ready_ms
         self._noticed_ms = 0
         self._activity_ms: int | None = None
+        self._tape = tape
 
     def spread(self, message: Audio, at_ms: int) -> Iterator[tuple[int, Audio]]:
         """Sound in pieces of at most 200 ms, each with the time when it will have been heard.
@@ -139,6 +143,8 @@ class Listener:
     def _take_audio(self, message: Audio, at_ms: int) -> None:
         length_ms = _length_ms(message)
         self._session.audio_in_ms += length_ms
+        if self._tape is not None and not (self._manual and self._activity_ms is None):
+            self._tape.record(message.pcm, message.rate)
         if self._manual:
             self._ears.skip(message.pcm, message.rate)
             if self._activity_ms is not None:

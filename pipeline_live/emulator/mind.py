@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from pipeline_live.emulator import frames
@@ -35,12 +36,17 @@ from pipeline_live.emulator.messages import (
 from pipeline_live.emulator.resumption import Resumption
 from pipeline_live.emulator.script import Script
 from pipeline_live.emulator.speaker import Speaker
-from pipeline_live.emulator.stage import Options, Out, Stage
+from pipeline_live.emulator.stage import Options, Out, Stage, Transcribe
+from pipeline_live.emulator.transcription import Tape
 from pipeline_live.emulator.voice import Speech
 from pipeline_live.vad import SpeechDetector
 
 # voiceActivity comes with an empty serverContent now and then (PYD); how often is ours.
 _CONTENT_SHARE = 0.2
+# Besides the speech itself, a turn's sound holds what came before its onset and the silence that
+# ended it.
+_AROUND_MS = 2000
+_AGAIN_MS = 20
 
 
 class Mind:
@@ -107,6 +113,7 @@ class Mind:
             self._expect,
             at_ms,
         )
+        self._tape = Tape() if options.transcribes else None
         self._listener = Listener(
             self._stage,
             setup,
@@ -118,9 +125,11 @@ class Mind:
             is_busy=lambda: self._speaker.is_busy,
             ready_ms=self._ready_ms,
             detector=detector,
+            tape=self._tape,
         )
         for text in (setup.instruction, *(entry.text for entry in session.history)):
             self._speaker.meter.read(text)
+        self._understanding: Ending | None = None
         self._stage.plan(self._ready_ms, self._open)
 
     # --- the owner's side --------------------------------------------------------------------
@@ -177,6 +186,18 @@ class Mind:
             at_ms: Now.
         """
         self._speaker.spoken(ticket, speech, at_ms)
+
+    def understood(self, text: str, at_ms: int) -> None:
+        """Hand in the words of a turn that ``due`` asked for.
+
+        Args:
+            text: What the user said, possibly nothing.
+            at_ms: Now.
+        """
+        ending, self._understanding = self._understanding, None
+        if ending is not None:
+            heard = text or _unknown(ending)
+            self._stage.plan(at_ms, partial(self._end_turn, ending, heard))
 
     # --- what happens ------------------------------------------------------------------------
 
@@ -239,6 +260,9 @@ class Mind:
 
     def _user_starts(self, position_ms: int, at_ms: int) -> None:
         speaker = self._speaker
+        if self._understanding is not None:
+            self._stage.plan(at_ms + _AGAIN_MS, partial(self._user_starts, position_ms))
+            return
         if speaker.floor_taken:
             return
         notice = self._mischief.notices(at_ms)
@@ -259,10 +283,20 @@ class Mind:
             self._stage.send(frames.voice_activity(kind, position_ms, content=content), at_ms)
 
     def _user_ends(self, ending: Ending, at_ms: int) -> None:
+        if self._understanding is not None:
+            self._stage.plan(at_ms + _AGAIN_MS, partial(self._user_ends, ending))
+            return
         if not self._speaker.floor_taken:
             return
+        scripted = self._script.heard(self.session.user_turns)
+        if self._tape is not None and scripted is None and ending.speech_ms:
+            self._understanding = ending
+            self._stage.do(Transcribe(self._tape.cut(ending.speech_ms + _AROUND_MS)))
+            return
+        self._end_turn(ending, _unknown(ending) if scripted is None else scripted, at_ms)
+
+    def _end_turn(self, ending: Ending, heard: str, at_ms: int) -> None:
         self._speaker.floor_taken = False
-        heard = self._next_heard(ending)
         # What an activity without any sound in it does is not known; here it is no turn.
         if ending.speech_ms and self._setup.input_words:
             for piece in in_pieces(heard, self._stage.rng) if self._family.fragments else [heard]:
@@ -282,10 +316,6 @@ class Mind:
         received_ms, self._received_ms = self._received_ms, self.session.audio_in_ms
         everything = self._coverage == "TURN_INCLUDES_ALL_INPUT"
         self._speaker.meter.listen(self._received_ms - received_ms if everything else speech_ms)
-
-    def _next_heard(self, ending: Ending) -> str:
-        heard = self._script.heard(self.session.user_turns)
-        return f"({ending.speech_ms / 1000:.1f} s of speech)" if heard is None else heard
 
     def _take_text(self, message: Text, at_ms: int) -> None:
         # Pipecat sends " " after clientContent, because 3.x once needed realtime input to start.
@@ -344,8 +374,15 @@ class Mind:
         greet: bool = False,
     ) -> None:
         reply = self._script.reply(self.session.user_turns, said, greet=greet)
+        if self._tape is not None and said and self._script.made_up(reply):
+            reply = replace(reply, text=f"You said: {said} {reply.text}")
         self.session.user_turns += 1
         self._now.turn = self.session.user_turns
         answer = self._mischief.answer(reply, cause, at_ms)
         if answer is not None:
             self._speaker.answer(answer, at_ms, delay_ms)
+
+
+def _unknown(ending: Ending) -> str:
+    """What stands for words that nobody knows."""
+    return f"({ending.speech_ms / 1000:.1f} s of speech)"

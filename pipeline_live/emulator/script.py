@@ -150,6 +150,10 @@ class Script:
             return _as_reply(self.default)
         return _as_reply(self.default[later % len(self.default)]) if self.default else Reply("")
 
+    def made_up(self, reply: Reply) -> bool:
+        """Whether nobody scripted this reply."""
+        return self.default is None and reply.text in ANSWERS
+
     def heard(self, turn: int) -> str | None:
         """What the model understands of user turn number ``turn`` however it sounds, or None."""
         scripted = self.replies[turn] if turn < len(self.replies) else self.reply(turn)

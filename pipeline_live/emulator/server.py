@@ -43,6 +43,7 @@ from pipeline_live.emulator.script import Script
 from pipeline_live.emulator.socket import Socket
 from pipeline_live.emulator.speaker import uuid_of
 from pipeline_live.emulator.stage import Options
+from pipeline_live.emulator.transcription import check_installed
 from pipeline_live.emulator.voice import synthesize, voice_for
 from pipeline_live.emulator.wire import read_message
 from pipeline_live.errors import UsageError
@@ -81,6 +82,8 @@ class Emulator:
         log: File to write every message to, with its time: sound elided, secrets masked, words
             kept. It is replaced on entry.
         limits: Of messages and connections.
+        transcribe: Learn what users say from their sound, with the extra ``transcribe``; without it
+            from the script alone.
 
     Attributes:
         base_url: For ``HttpOptions(base_url=...)``, while it serves.
@@ -109,8 +112,11 @@ class Emulator:
         faults: Sequence[Fault | str] = (),
         log: Path | None = None,
         limits: Limits = Limits(),  # noqa: B008 - frozen
+        transcribe: bool = False,
     ) -> None:
         check_host(host, key)
+        if transcribe:
+            check_installed()
         if not 0 <= port <= 65535:
             raise UsageError(f"port {port} does not exist; choose 1 to 65535, or 0 for a free one")
         if model_speed is not None and model_speed <= 0:
@@ -127,6 +133,7 @@ class Emulator:
         self._options = Options(
             speed=model_speed,
             hearing=ears,
+            transcribes=transcribe,
             faults=tuple(Fault.parse(one) if isinstance(one, str) else one for one in faults),
         )
         self._seed = seed

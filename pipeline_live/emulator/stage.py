@@ -27,11 +27,13 @@ class Options:
     Attributes:
         speed: How many times faster than real time speech is sent; None for the family's own.
         hearing: How well it notices that a user speaks.
+        transcribes: It learns what was said from the sound, where the script does not say it.
         faults: How it misbehaves.
     """
 
     speed: float | None = None
     hearing: Hearing = CLEAN
+    transcribes: bool = False
     faults: tuple[Fault, ...] = ()
 
 
@@ -67,7 +69,18 @@ class Speak:
     length_ms: int | None = None
 
 
-Out = Send | Speak | BlockReading | DelayPongs
+@dataclass(frozen=True, slots=True)
+class Transcribe:
+    """A turn of the user to be turned into words; they come back through ``Mind.understood``.
+
+    Attributes:
+        pcm: Mono s16le at 16 kHz.
+    """
+
+    pcm: bytes
+
+
+Out = Send | Speak | Transcribe | BlockReading | DelayPongs
 """What the owner of a mind has to do."""
 
 
