@@ -277,6 +277,10 @@ class _Teller:
         why = "to its limit" if line.get("expired", bool, False) else "for nothing"
         self._event(line, Kind.ALARM, f"held {line.get('held_for_ms', int)} ms {why}")
 
+    def _spared(self, line: Line) -> None:
+        why = "the reply is protected" if line.get("protected", bool) else "nobody was heard"
+        self._event(line, Kind.NEWS, f"played on: {why}")
+
     def _dismissed(self, line: Line) -> None:
         self.dismissed_ms.append(line.t_ms)
 
@@ -361,6 +365,7 @@ _TAKE: dict[tuple[str, str], Callable[[_Teller, Line], Any]] = {
     ("action", "FlushPlayout"): _Teller._flush,
     ("action", "HoldPlayout"): _Teller._hold,
     ("action", "ResumePlayout"): _Teller._resume,
+    ("action", "ReportSparing"): _Teller._spared,
     ("action", "ReportFalseAlarm"): _Teller._false_alarm,
     ("action", "ReportInterruption"): lambda teller, line: teller._end_hold(line, resumed=False),
     ("action", "ReportAnomaly"): _Teller._anomaly,

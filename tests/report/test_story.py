@@ -91,11 +91,14 @@ def test_a_question_that_waits_too_long_is_a_fault(then, waited) -> None:
 def test_what_is_reported_under_an_unknown_name_is_shown_under_it() -> None:
     call = Call().fact("ConnectionOpened", 1).action("ReportAnswerOverdue", 10, waited_ms=3000)
     call.fact("ConnectionLost", 20, code=1011).fact("ConnectionOpened", 30)
+    call.action("ReportSparing", 35, protected=True).action("ReportSparing", 36, protected=False)
     call.action("EndTurn", 40, synthesized=True).action("DanceNow", 50).note("ReportNothing", 60)
     assert events(call) == [
         (10, "fault", "answer overdue"),
         (20, "fault", "connection lost (1011)"),
         (30, "news", "connected again"),
+        (35, "news", "played on: the reply is protected"),
+        (36, "news", "played on: nobody was heard"),
         (40, "news", "end of turn made up here"),
     ]
 
