@@ -115,6 +115,58 @@ def stop_message(model: str, floor: Floor, least: Certainty = Certainty.DOCUMENT
         floor: Who decides turns.
         least: Send nothing of which we are less sure.
     """
-    name = model.rpartition("/")[2]
-    row = next(row for row in STOPS if row.floor is floor and name.startswith(row.models))
+    row = _row(STOPS, model, floor)
     return row.message if row.certainty >= least else StopMessage.NOTHING
+
+
+NOTES = (
+    StopCapability(
+        ("gemini-3.8-live",),
+        Floor.SERVER,
+        StopMessage.HELD_CONTENT,
+        Certainty.CLAIMED,
+        "model page of 3.8: clientContent at any time; live-commit-guard: sent while nothing is "
+        "generated it cuts nothing (measured with turnComplete)",
+    ),
+    StopCapability(
+        ("gemini-3.1-flash-live",),
+        Floor.SERVER,
+        StopMessage.NOTHING,
+        Certainty.DOCUMENTED,
+        "clientContent after the first turn closed the connection (livekit/agents 5985)",
+    ),
+    StopCapability(
+        ("gemini-2.5", "gemini-live-2.5"),
+        Floor.SERVER,
+        StopMessage.NOTHING,
+        Certainty.DOCUMENTED,
+        "clientContent beside live sound closed the connection (pipecat-ai/pipecat 4403)",
+    ),
+    StopCapability(("",), Floor.SERVER, StopMessage.NOTHING, Certainty.CLAIMED, "nothing is known"),
+    StopCapability(
+        ("",),
+        Floor.LOCAL,
+        StopMessage.NOTHING,
+        Certainty.CLAIMED,
+        "nobody has tried content between the activities of a session",
+    ),
+    StopCapability(
+        ("",), Floor.PROGRAM, StopMessage.NOTHING, Certainty.CLAIMED, "as on the local floor"
+    ),
+)
+"""How the model may be told what was heard, once nothing can be cut; the first row that fits."""
+
+
+def takes_notes(model: str, floor: Floor) -> bool:
+    """Whether a model of this family may be told, between turns, what was heard.
+
+    Args:
+        model: Model id, with or without what stands before its last slash.
+        floor: Who decides turns.
+    """
+    return _row(NOTES, model, floor).message is StopMessage.HELD_CONTENT
+
+
+def _row(table: tuple[StopCapability, ...], model: str, floor: Floor) -> StopCapability:
+    name = model.rpartition("/")[2]
+    return next(row for row in table if row.floor is floor and name.startswith(row.models))

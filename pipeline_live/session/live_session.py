@@ -18,7 +18,12 @@ from google.genai import errors, live, types
 from pipeline_live.errors import SessionBusy, UsageError
 from pipeline_live.session import messages
 from pipeline_live.session.call import Call
-from pipeline_live.session.capabilities import Certainty, StopMessage, stop_message
+from pipeline_live.session.capabilities import (
+    Certainty,
+    StopMessage,
+    stop_message,
+    takes_notes,
+)
 from pipeline_live.session.connection import is_close
 from pipeline_live.session.pre_roll import PreRoll, rate_of
 from pipeline_live.session.uplink import Uplink
@@ -39,6 +44,7 @@ from pipeline_live.turn.events import (
     StartUserTurn,
     StopServer,
     SuppressInterrupted,
+    TellHeard,
     TextSent,
 )
 from pipeline_live.turn.playout import Reply
@@ -116,6 +122,7 @@ class LiveSession:
         self.call = call
         self._sdk = sdk
         self._stop_message = stop_message(model, call.floor, stop_certainty)
+        self._takes_notes = takes_notes(model, call.floor)
         self._listen = listen
         self._uplink = Uplink(self._write_sound, self._sound_lost)
         self._inbox: deque[_Letter] = deque()
@@ -360,6 +367,10 @@ class LiveSession:
         match action:
             case StopServer():
                 self._stop_server()
+            case TellHeard(heard_text=text) if self._takes_notes:
+                note = messages.note_of_heard(text)
+                content = partial(self._sdk.send_client_content, turns=note, turn_complete=False)
+                self._uplink.post(content)
             case StartUserTurn(onset_ms=onset_ms) if self.call.floor is Floor.LOCAL:
                 self._open_user_turn(at_ms - onset_ms + ONSET_PAD_MS)
             case EndUserTurn() if self.call.floor is Floor.LOCAL:

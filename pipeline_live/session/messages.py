@@ -164,3 +164,15 @@ def interruption() -> types.LiveServerMessage:
 def end_of_turn() -> types.LiveServerMessage:
     """What the server would say at the end of a turn."""
     return types.LiveServerMessage(server_content=types.LiveServerContent(turn_complete=True))
+
+
+def note_of_heard(text: str) -> types.Content:
+    """What the model is told of an interrupted reply.
+
+    Args:
+        text: The words that were heard; empty for none.
+    """
+    note = f'The user heard only this much of your interrupted reply: "{text}"'
+    if not text:
+        note = "The user heard nothing of your interrupted reply."
+    return types.Content(role="user", parts=[types.Part(text=f"[{note}]")])

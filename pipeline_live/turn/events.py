@@ -374,6 +374,17 @@ class ReportSparing(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class TellHeard(Action):
+    """Now a note cuts no reply: the model may learn what was heard of the one interrupted last.
+
+    Attributes:
+        heard_text: The words of it that were heard; empty for none.
+    """
+
+    heard_text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReportFalseAlarm(Action):
     """Playout was held for nothing and goes on.
 

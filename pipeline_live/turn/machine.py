@@ -65,6 +65,7 @@ from pipeline_live.turn.events import (
     ReportSparing,
     ResumePlayout,
     Source,
+    SpeechDismissed,
     SpeechEnded,
     SpeechStarted,
     SpeechSuspected,
@@ -73,6 +74,7 @@ from pipeline_live.turn.events import (
     StopRequested,
     StopServer,
     SuppressInterrupted,
+    TellHeard,
     TextSent,
     TimeReached,
     ToolCalled,
@@ -132,6 +134,9 @@ class TurnMachine:
         self._unwanted_ms = 0  # since when the answer that is due is unwanted
         self._stopped_ms: int | None = None  # a Stop while the user was, or seemed, to speak
         self._protect_next = False  # the next reply may not be interrupted
+        self._suspected = False  # that the user speaks; nothing is decided yet
+        self._untold: str | None = None  # heard words that the model is still to be told
+        self._answered = False  # what interrupted that reply has been answered since
 
     @property
     def reply(self) -> Reply | None:
@@ -166,6 +171,9 @@ class TurnMachine:
         self._take(fact, actions)
         if isinstance(fact, SpeechEnded) and self._is_stopped(fact):
             actions += self.handle(StopRequested(fact.at_ms))
+        if self._untold is not None and self._is_calm():
+            actions.append(TellHeard(self._untold))
+            self._untold = None
         return actions
 
     def _take(self, fact: Fact, actions: list[Action]) -> None:
@@ -226,6 +234,8 @@ class TurnMachine:
                     self._set_deadline()
             case _:
                 pass
+        if isinstance(fact, SpeechSuspected | SpeechStarted | SpeechDismissed):
+            self._suspected = isinstance(fact, SpeechSuspected)
         if isinstance(fact, CONTENT) and self.gate is Gate.IDLE:
             self._refuse_if_unwanted(fact.at_ms, actions)
 
@@ -471,7 +481,7 @@ class TurnMachine:
         self._complete = False
         self._asked = False
         self._unconfirmed = False
-        self._on_wire = self._turn_open = True
+        self._on_wire = self._turn_open = self._answered = True
         self.ledger.start(self._reply)
         return self._reply
 
@@ -513,6 +523,18 @@ class TurnMachine:
             actions.append(
                 ReportInterruption(reply.number, source, onset_ms, held_ms, heard_ms, text)
             )
+
+        if doomed and self.policy.tell_heard:
+            heard = self.ledger.heard_text(doomed[0])
+            spoken = self.ledger.transcript(doomed[0].number).strip()
+            self._untold = heard if heard != spoken else None
+            self._answered = source is Source.STOP
+
+    def _is_calm(self) -> bool:
+        """Nobody speaks, as far as is known, no reply is on its way and none is being heard."""
+        quiet = self.user is User.QUIET and not self._suspected and not self._asked
+        idle = self.gate is Gate.IDLE and self.answer is Answer.NONE and not self._live()
+        return quiet and idle and self._answered
 
     def _resume(self, fact: Fact, actions: list[Action]) -> None:
         onset_ms = self._held_at_ms if self._onset_ms is None else self._onset_ms

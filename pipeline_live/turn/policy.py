@@ -66,6 +66,12 @@ class TurnPolicy:
         phantom: What an ``interrupted`` does that no speech heard here explains. In 18 phone calls
             4 came while the caller was silent, and 3 callers were not noticed
             (rasonyang/ai-native-callcenter).
+        tell_heard: Tell the model, when nobody speaks and no answer is due, how much of an
+            interrupted reply was heard, where its family takes that
+            (``pipeline_live.session.capabilities``). Off: nobody has measured it. Such a note cut a
+            reply in progress in the middle when it was sent too early (live-commit-guard), and 3.8
+            did not heed 3 of 3 instructions that came as a turn of their own
+            (rasonyang/ai-native-callcenter).
     """
 
     barge_in: BargeIn = BargeIn.HOLD
@@ -78,3 +84,4 @@ class TurnPolicy:
     unwanted_ms: int = 6000
     tail_ms: int = 300
     phantom: Phantom = Phantom.END
+    tell_heard: bool = False

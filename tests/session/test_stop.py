@@ -4,13 +4,13 @@ import asyncio
 from typing import Any
 
 import pytest
-from fakes import COMPLETE, INTERRUPTED, Line, Reader, audio, run, session_on
+from fakes import COMPLETE, INTERRUPTED, Line, Reader, audio, run, said, session_on
 from google.genai import types
 
 from pipeline_live.session import Call, Certainty
-from pipeline_live.session.capabilities import STOPS, StopMessage, stop_message
+from pipeline_live.session.capabilities import NOTES, STOPS, StopMessage, stop_message, takes_notes
 from pipeline_live.turn.events import SpeechEnded, SpeechStarted
-from pipeline_live.turn.policy import Floor
+from pipeline_live.turn.policy import Floor, TurnPolicy
 
 FAMILIES = (
     "models/gemini-3.8-live",
@@ -153,3 +153,34 @@ def test_a_stop_on_a_line_that_just_broke_is_still_a_stop():
             reader.task.cancel()
 
     run(scenario())
+
+
+@pytest.mark.parametrize("model", FAMILIES)
+@pytest.mark.parametrize("floor", [Floor.SERVER, Floor.LOCAL])
+def test_what_was_heard_is_told_where_the_family_takes_it(model, floor):
+    async def scenario() -> None:
+        line = Line()
+        call = Call(floor=floor, policy=TurnPolicy(tell_heard=True))
+        async with session_on(line, call, model=model, stop_certainty=Certainty.CERTAIN) as session:
+            reader = Reader(session)
+            line.feed(said("Never heard. "), audio(1))
+            await reader.until(lambda r: r.heard == [1])
+            await session.interrupt()
+            line.feed(INTERRUPTED, COMPLETE)
+            await reader.until(lambda r: r.turns == 1)
+            await settle()
+            takes = floor is Floor.SERVER and "3.8" in model
+            assert takes_notes(model, floor) is takes
+            assert kinds(line) == (["client_content"] if takes else [])
+            if takes:
+                (sent,) = (message["client_content"] for message in line.sent)
+                assert not sent.get("turn_complete", sent.get("turnComplete"))
+                assert "heard nothing" in str(sent["turns"])
+            reader.task.cancel()
+
+    run(scenario())
+
+
+def test_every_row_about_notes_says_where_it_comes_from():
+    assert all(row.source for row in NOTES)
+    assert {row.floor for row in NOTES} == set(Floor)
