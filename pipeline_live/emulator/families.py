@@ -107,6 +107,9 @@ class Family:
         parts_share: Share of audio messages whose sound comes in two parts.
         pretty_share: Share of messages that are written with line breaks.
         connection_ms: How long a connection lives.
+        session_ms: How long a session lives over all its connections, unless its context is
+            compressed.
+        video_session_ms: The same once it has seen video.
         go_away_ms: goAway comes so long before its end.
         handle_ms: How long a resumption handle lives after its connection.
     """
@@ -155,6 +158,8 @@ class Family:
     parts_share: float = 0.0  # "process every part" (MODEL31); no recording shows two
     pretty_share: float = 0.3  # "often" (ANC); the share is ours
     connection_ms: int = 600_000  # about 10 minutes (Google's page on sessions)
+    session_ms: int = 900_000  # 15 minutes (the same page)
+    video_session_ms: int = 120_000  # 2 minutes (the same page)
     go_away_ms: int = 50_000  # "50s" is what clients report (kizuna-ai-lab/sokuji#179)
     handle_ms: int = 7_200_000  # 2 h (Google's page on sessions)
 

@@ -24,7 +24,7 @@ from pipeline_live.errors import UsageError
 # @google/genai 3.3 asks for v1 unless told otherwise, python's google-genai 2.34 for v1beta.
 _DEVELOPER = re.compile(
     r"/+ws/google\.ai\.generativelanguage\.(?P<version>v1|v1alpha|v1beta)"
-    r"\.GenerativeService[./]BidiGenerateContent(Constrained)?"
+    r"\.GenerativeService[./]BidiGenerateContent(?P<constrained>Constrained)?"
 )
 _VERTEX = re.compile(
     r"/+ws/google\.cloud\.aiplatform\.(?P<version>v1|v1beta1)"
@@ -58,10 +58,12 @@ class Place:
     Attributes:
         version: API version.
         vertex: The Vertex surface.
+        constrained: The method for ephemeral tokens.
     """
 
     version: str
     vertex: bool
+    constrained: bool = False
 
 
 def place_of(path: str) -> Place | None:
@@ -72,7 +74,10 @@ def place_of(path: str) -> Place | None:
     path = path.partition("?")[0]
     developer, vertex = _DEVELOPER.fullmatch(path), _VERTEX.fullmatch(path)
     match = developer or vertex
-    return Place(match["version"], vertex is not None) if match else None
+    if match is None:
+        return None
+    constrained = developer is not None and developer["constrained"] is not None
+    return Place(match["version"], vertex is not None, constrained)
 
 
 def check_path(connection: ServerConnection, request: Request) -> Response | None:
@@ -130,14 +135,7 @@ def check_key(request: Request, key: str | None, *, vertex: bool) -> None:
     Raises:
         Refused: It has not.
     """
-    fields = urllib.parse.parse_qs(request.path.partition("?")[2])
-    keys = [
-        request.headers.get("x-goog-api-key", ""),
-        *fields.get("key", ()),
-        *fields.get("access_token", ()),
-        request.headers.get("Authorization", "").partition(" ")[2],
-    ]
-    given = next((one for one in keys if one), "")
+    given = given_key(request)
     if not given and not (vertex and key is None):
         raise Refused(
             POLICY,
@@ -146,6 +144,18 @@ def check_key(request: Request, key: str | None, *, vertex: bool) -> None:
         )
     if key is not None and not hmac.compare_digest(given.encode(), key.encode()):
         raise Refused(INVALID, "API key not valid. Please pass a valid API key.")
+
+
+def given_key(request: Request) -> str:
+    """The key or token of a handshake: a header, a bearer token or in the query; or empty."""
+    fields = urllib.parse.parse_qs(request.path.partition("?")[2])
+    keys = [
+        request.headers.get("x-goog-api-key", ""),
+        *fields.get("key", ()),
+        *fields.get("access_token", ()),
+        request.headers.get("Authorization", "").partition(" ")[2],
+    ]
+    return next((one for one in keys if one), "")
 
 
 def out_of_quota() -> Refused:

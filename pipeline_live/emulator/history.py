@@ -48,11 +48,13 @@ class Memory:
         history: What had been said.
         user_turns: How many turns the user had taken.
         saw_video: Pictures had come.
+        spent_ms: How long the session had lived.
     """
 
     history: tuple[Entry, ...] = ()
     user_turns: int = 0
     saw_video: bool = False
+    spent_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -78,6 +80,7 @@ class Session:
         audio_out_ms: Sound sent.
         pictures: Video frames received.
         saw_video: Pictures came on an earlier connection of a resumed session.
+        spent_ms: How long those earlier connections had lived.
         resumable: Handles that were issued are good for anything.
         open: The connection is up.
         closed_ms: When it went down, by the loop's clock; None while it is up.
@@ -103,17 +106,24 @@ class Session:
     audio_out_ms: int = 0
     pictures: int = 0
     saw_video: bool = False
+    spent_ms: int = 0
     resumable: bool = True
     open: bool = True
     closed_ms: int | None = None
     close_code: int | None = None
     close_reason: str = ""
 
-    def remember(self, handle: str) -> None:
-        """Issue a handle: what was said until now is what it restores."""
+    def remember(self, handle: str, lived_ms: int = 0) -> None:
+        """Issue a handle: what was said until now is what it restores.
+
+        Args:
+            handle: The handle.
+            lived_ms: How long this connection has lived.
+        """
         entries = tuple(replace(entry) for entry in self.history)
         saw_video = self.pictures > 0 or self.saw_video
-        self.memories[handle] = Memory(entries, self.user_turns, saw_video)
+        spent_ms = self.spent_ms + lived_ms
+        self.memories[handle] = Memory(entries, self.user_turns, saw_video, spent_ms)
         self.handle = handle
         if len(self.memories) > _HANDLES_KEPT:
             del self.memories[next(iter(self.memories))]
@@ -123,6 +133,7 @@ class Session:
         self.history = [replace(entry) for entry in memory.history]
         self.user_turns = memory.user_turns
         self.saw_video = memory.saw_video
+        self.spent_ms = memory.spent_ms
 
 
 @dataclass(slots=True)

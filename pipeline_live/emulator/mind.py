@@ -215,7 +215,7 @@ class Mind:
             case Text():
                 self._take_text(message, at_ms)
             case Video():
-                self._see()
+                self._see(at_ms)
             case _:
                 if isinstance(message, Audio):
                     self._now.audio_ms = at_ms
@@ -246,9 +246,16 @@ class Mind:
         family = self._family
         self._stage.send(frames.setup_complete(self.session.id if family.vertex else ""), at_ms)
         self._resumption.open(at_ms)
-        leave_ms = at_ms + family.connection_ms - family.go_away_ms
-        self._expect([(leave_ms, Leave(family.go_away_ms))])
+        self._leave_after(family.connection_ms, at_ms)
+        if not self._setup.compression:
+            video = self._now.saw_video
+            limit_ms = family.video_session_ms if video else family.session_ms
+            self._leave_after(max(limit_ms - self.session.spent_ms, 0), at_ms)
         self._expect(self._mischief.opened(at_ms))
+
+    def _leave_after(self, left_ms: int, at_ms: int) -> None:
+        warned_ms = min(self._family.go_away_ms, left_ms)
+        self._expect([(at_ms + left_ms - warned_ms, Leave(warned_ms))])
 
     def _expire(self, at_ms: int) -> None:
         """The client did not leave (code and words: pollen-robotics' conversation app, #357)."""
@@ -358,8 +365,11 @@ class Mind:
         if message.blocking is not None:
             self._speaker.blocking = message.blocking
 
-    def _see(self) -> None:
+    def _see(self, at_ms: int) -> None:
         self.session.pictures += 1
+        if not self._now.saw_video and not self._setup.compression:
+            spent_ms = self.session.spent_ms + at_ms - self._ready_ms
+            self._leave_after(max(self._family.video_session_ms - spent_ms, 0), at_ms)
         self._now.saw_video = True
         if self._speaker.floor_taken or self._coverage != "TURN_INCLUDES_ONLY_ACTIVITY":
             self._speaker.meter.look()

@@ -36,9 +36,11 @@ class Resumption:
         self._family = family
         self._session = session
         self._resumable = True
+        self._opened_ms = 0
 
     def open(self, at_ms: int) -> None:
         """Setup is complete."""
+        self._opened_ms = at_ms
         if self._asked or self._family.resumption_unasked:
             self._stage.plan(at_ms + self._stage.wait(self._family.resumption_ms), self._issue)
 
@@ -58,6 +60,6 @@ class Resumption:
         if not self._resumable:
             return
         handle = f"{self._stage.rng.getrandbits(128):032x}"
-        self._session.remember(handle)
+        self._session.remember(handle, at_ms - self._opened_ms)
         consumed = self.consumed if self._transparent else None
         self._stage.send(frames.resumption_update(handle, consumed), at_ms)

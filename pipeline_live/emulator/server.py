@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import dataclasses
 import errno
+import json
 import random
 import shutil
 import socket
@@ -15,7 +16,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -29,6 +30,7 @@ from pipeline_live.emulator.gate import (
     check_host,
     check_key,
     check_path,
+    given_key,
     out_of_quota,
     place_of,
     reachable_name,
@@ -43,6 +45,7 @@ from pipeline_live.emulator.script import Script
 from pipeline_live.emulator.socket import Socket
 from pipeline_live.emulator.speaker import uuid_of
 from pipeline_live.emulator.stage import Options
+from pipeline_live.emulator.tokens import Tokens
 from pipeline_live.emulator.transcription import check_installed
 from pipeline_live.emulator.voice import synthesize, voice_for
 from pipeline_live.emulator.wire import read_message
@@ -141,6 +144,7 @@ class Emulator:
         self._limits = limits
         self._connections = 0
         self._open = 0
+        self._tokens = Tokens(open=key is None)
         self._profile = checked(profile or {})
         self._log_path = log
         self._log: Recording | None = None
@@ -166,6 +170,15 @@ class Emulator:
             "base_url": self.base_url,
             "async_client_args": {"ssl": self.client_ssl_context()},
         }
+
+    def issue_token(self, uses: int = 1, setup: Mapping[str, Any] | None = None) -> str:
+        """Make an ephemeral token for ``BidiGenerateContentConstrained``.
+
+        Args:
+            uses: Sessions that it opens, resumed ones not counted; 0 for any number.
+            setup: Fields of the setup message that it decides, in lowerCamelCase.
+        """
+        return self._tokens.issue(uses, setup)
 
     # --- life --------------------------------------------------------------------------------
 
@@ -308,12 +321,20 @@ class Emulator:
             raise too_late() from None
         if log is not None:
             log.client(first)
-        check_key(websocket.request, self._key, vertex=place.vertex)
+        token = given_key(websocket.request) if place.constrained else ""
+        if place.constrained:
+            self._tokens.check(token)
+        else:
+            check_key(websocket.request, self._key, vertex=place.vertex)
         if self._open > self._limits.sessions:
             raise out_of_quota()
         setup = read_message(first, vertex=place.vertex)
         if not isinstance(setup, Setup):
             raise Refused(INVALID, "setup must be the first message and only the first.")
+        if token:
+            locked = json.dumps({"setup": self._tokens.locked(token, setup.raw)})
+            setup = cast(Setup, read_message(locked))
+            self._tokens.use(token, resumes=bool(setup.handle))
         family = adjusted(admit(setup, place.version, vertex=place.vertex), self._profile)
         self._register(session, setup, family, rng)
         self._rehearse(session.voice)

@@ -101,10 +101,11 @@ class Call:
         profile=None,
         script: Script | None = None,
         saw_video: bool = False,
+        spent_ms: int = 0,
         **options,
     ) -> None:
         setup = setup or Setup(input_words=True, output_words=True, model="models/gemini-3.8-live")
-        self.session = Session(saw_video=saw_video)
+        self.session = Session(saw_video=saw_video, spent_ms=spent_ms)
         self.mind = Mind(
             setup,
             adjusted(admit(setup, vertex=vertex), profile or {}),

@@ -564,3 +564,33 @@ def test_low_sensitivity_is_the_default_of_vertex():
         ears = call.mind._listener._ears
         assert (ears._enter == 0.75) is low
         assert (ears._leave == 0.2) is low
+
+
+# --- how long it may last --------------------------------------------------------------------
+
+
+def ends(call):
+    """When goAway came and when the connection was cut, in seconds."""
+    with pytest.raises(Refused) as refusal:
+        call.wait(3_000_000)
+    assert refusal.value.code == 1008
+    warned_s = [said.at_ms // 1000 for said in call.all("goAway")]
+    assert [said.value for said in call.all("goAway")] == [{"timeLeft": "50s"}] * len(warned_s)
+    return warned_s[0], call.now_ms // 1000
+
+
+@pytest.mark.parametrize(
+    ("fields", "spent_ms", "video", "ending"),
+    [
+        ({}, 0, False, (550, 600)),
+        ({"compression": Compression()}, 0, True, (550, 600)),
+        ({}, 600_000, False, (250, 300)),
+        ({"compression": Compression()}, 600_000, False, (550, 600)),
+        ({}, 0, True, (70, 120)),
+    ],
+)
+def test_a_connection_and_a_session_have_their_ends(fields, spent_ms, video, ending):
+    call = opened(spent_ms=spent_ms, **options_of("3.8-live", **fields))
+    if video:
+        call.say(Video())
+    assert ends(call) == ending

@@ -29,7 +29,7 @@ SETUP = json.dumps({"setup": {"model": "models/gemini-3.8-live"}})
     [
         (DEVELOPER, Place("v1beta", False)),
         ("/" + DEVELOPER + "?key=x", Place("v1beta", False)),
-        (DEVELOPER.replace("v1beta", "v1alpha") + "Constrained", Place("v1alpha", False)),
+        (DEVELOPER.replace("v1beta", "v1alpha") + "Constrained", Place("v1alpha", False, True)),
         (DEVELOPER.replace("v1beta", "v1"), Place("v1", False)),
         (DEVELOPER.replace("v1beta", "v2"), None),
         ("/" + VERTEX, Place("v1beta1", True)),
