@@ -214,13 +214,14 @@ def _markdown(found: Pacing) -> str:
 @contextlib.contextmanager
 def _server(log: Path) -> Iterator[tuple[Served, bool]]:
     replies = [word for reply in _REPLIES for word in ("--reply", reply)]
+    own = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     with emulating("--log", str(log), *replies) as served:
         bound = _bind(served.pid, last=True) and _bind(0, last=False)
         try:
             yield served, bound
         finally:
             if bound:
-                os.sched_setaffinity(0, range(os.cpu_count() or 1))
+                os.sched_setaffinity(0, own)
 
 
 def _bind(pid: int, *, last: bool) -> bool:
