@@ -206,6 +206,28 @@ def test_a_span_belongs_to_the_turn_that_is_interrupted(monkeypatch, where):
     REGISTRY.unregister(one.prometheus._collector)
 
 
+def test_in_a_pipeline_that_is_traced_the_span_stands_below_pipecats_turn(monkeypatch):
+    one = Watched(monkeypatch)
+    monkeypatch.setattr(
+        "pipecat.utils.tracing.turn_trace_observer.trace.get_tracer", one.tracers.get_tracer
+    )
+    service, after = service_over(Lines()), Tap()
+
+    async def scenario():
+        traced = {"enable_tracing": True, "enable_turn_tracking": True}
+        async with running(service, Playback(), after, **traced):
+            await asyncio.sleep(0.1)
+            service.call.apply(AudioReceived(service.call.now_ms(), 24_000))
+            await asyncio.sleep(0.3)
+            service.call.stop()
+
+    run_virtual(scenario())
+    spans = {span.name: span for span in one.spans.get_finished_spans()}
+    assert spans["interruption"].parent.span_id == spans["turn"].context.span_id
+    assert spans["interruption"].attributes["pipeline_live.source"] == "stop"
+    REGISTRY.unregister(one.prometheus._collector)
+
+
 def test_metrics_need_no_tracing_and_nothing_is_recorded_unasked(watched):
     one = watched(enable_tracing=False)
     assert one.points()
