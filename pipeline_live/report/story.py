@@ -302,11 +302,17 @@ class _Teller:
             self._server_turns.append(Segment(self._server_turn_ms, line.t_ms))
         self._server_turn_ms = None
 
-    def _start_reply(self, line: Line) -> None:
+    def _ask(self, line: Line) -> None:
+        """Text, a turn or a tool's result was sent; what was asked before it still waits."""
+        if self._asked_ms is None:
+            self._asked_ms = line.t_ms
+
+    def _answer(self, line: Line) -> None:
+        """The answer begins, or nobody wants it any more."""
         self._close_question(line.t_ms)
 
     def _close_question(self, at_ms: int) -> None:
-        """The user's turn was answered, or taken up again: how long did they wait?"""
+        """The wait for an answer is over, or the user speaks again: how long was it?"""
         if self._asked_ms is not None and at_ms - self._asked_ms >= UNANSWERED_MS:
             waited = (at_ms - self._asked_ms) / 1000
             event = Event(self._asked_ms, Kind.FAULT, f"no answer for {waited:.1f} s")
@@ -374,7 +380,9 @@ _TAKE: dict[tuple[str, str], Callable[[_Teller, Line], Any]] = {
     ("action", "EndUserTurn"): _Teller._end_user,
     ("fact", "ActivityStarted"): _Teller._start_activity,
     ("fact", "ActivityEnded"): _Teller._end_activity,
-    ("action", "StartReply"): _Teller._start_reply,
+    ("fact", "AnswerRequested"): _Teller._ask,
+    ("action", "StartReply"): _Teller._answer,
+    ("fact", "StopRequested"): _Teller._answer,
     ("fact", "ConnectionLost"): _Teller._lost,
     ("fact", "ConnectionOpened"): _Teller._opened,
     ("fact", "ToolCalled"): _Teller._tool,

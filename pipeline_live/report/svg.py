@@ -145,7 +145,8 @@ def _axis(row: Row, top: float, bottom: float) -> Iterator[str]:
     for tick in row.ticks():
         x = row.x(tick)
         yield f'<path class="tick" d="M{x:.1f} {top:g}V{bottom + 4:g}"/>'
-        yield f'<text class="time" x="{x:.1f}" y="{bottom + 17:g}">{row.tick_label(tick)}</text>'
+        name = "time" if x < LANE_LEFT + LANE_WIDTH - 8 else "time last"
+        yield f'<text class="{name}" x="{x:.1f}" y="{bottom + 17:g}">{row.tick_label(tick)}</text>'
 
 
 def _speech(

@@ -80,12 +80,19 @@ def test_where_no_ears_listen_the_server_tells_who_spoke() -> None:
         (lambda call: call.note("Last", 21_800), "no answer for 20.0 s"),
         (lambda call: call.reply(1799 + UNANSWERED_MS, 1), None),
         (lambda call: call.note("Last", 3000), None),
+        (lambda call: call.fact("AnswerRequested", 1810).reply(7800, 1), "no answer for 6.0 s"),
+        (lambda call: call.fact("StopRequested", 3000).note("Last", 9000), None),
     ],
-    ids=["late", "asked again", "never", "just in time", "the call ended"],
+    ids=["late", "asked again", "never", "just in time", "the call ended", "sent", "stopped"],
 )
 def test_a_question_that_waits_too_long_is_a_fault(then, waited) -> None:
     call = then(Call().turn(500, 1000))
     assert events(call) == ([(1800, "fault", waited)] if waited else [])
+
+
+def test_text_that_nobody_answers_is_a_fault_too() -> None:
+    call = Call().fact("AnswerRequested", 1000).fact("AnswerRequested", 2000).note("Last", 9000)
+    assert events(call) == [(1000, "fault", "no answer for 8.0 s")]
 
 
 def test_what_is_reported_under_an_unknown_name_is_shown_under_it() -> None:
