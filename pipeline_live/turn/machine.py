@@ -226,6 +226,9 @@ class TurnMachine:
                 self._stopped_ms = fact.at_ms
             case ProtectionRequested():
                 self._protect(fact)
+            case GenerationCompleted() if shut:
+                self._last_wire_ms = fact.at_ms
+                self._set_deadline()
             case _ if isinstance(fact, CONTENT) and shut:
                 if self._is_new_reply(fact):
                     actions += self._assume_boundary(fact.at_ms)
@@ -243,18 +246,18 @@ class TurnMachine:
         """Whether content behind a shut gate can only belong to a reply that was asked for since.
 
         Silence on the wire says so. It may be shorter once the server has said that it ended the
-        old reply. When it has also heard a question to its end since then, or had sent the old
-        reply to its end, nothing else is left that sound could belong to.
+        old reply, or that it has sent all of it. When it has heard a question to its end since it
+        said ``interrupted``, nothing else is left that content could belong to.
         """
         if not self._asked:
             return False
+        if self.gate is Gate.CLOSING and self._question_over:
+            return True
         quiet_ms = fact.at_ms - self._last_wire_ms
-        sent = self._complete and isinstance(fact, AudioReceived)
         if self.gate is Gate.CLOSING:
-            sure = self._question_over or sent
-            return sure or quiet_ms >= self.policy.closing_proof_quiet_ms
-        wait_ms = self.policy.closing_quiet_ms if sent else self.policy.proof_quiet_ms
-        return quiet_ms >= wait_ms
+            return quiet_ms >= self.policy.closing_proof_quiet_ms
+        sent = self._complete and isinstance(fact, AudioReceived)
+        return quiet_ms >= (self.policy.closing_quiet_ms if sent else self.policy.proof_quiet_ms)
 
     def _refuse_if_unwanted(self, at_ms: int, actions: list[Action]) -> None:
         if self.answer is not Answer.UNWANTED:

@@ -209,12 +209,10 @@ def test_a_question_that_was_over_before_interrupted_proves_nothing():
     assert story(e.AudioReceived) == ["Drop"]
 
 
-def test_sound_after_all_of_the_old_reply_was_sent_is_the_answer_to_what_was_asked():
+def test_that_all_of_the_old_reply_was_sent_proves_nothing_about_what_is_late():
     story = interrupted(sent=True)
-    assert story(e.AudioReceived) == ["Drop"], "nothing was asked"
     story(e.AnswerRequested)
-    assert story(e.TranscriptReceived) == ["Drop"], "words come in any order"
-    assert story(e.AudioReceived) == ["EndTurn", *REPLY]
+    assert story(e.AudioReceived, after_ms=100) == ["Drop"]
 
 
 @pytest.mark.parametrize(("quiet_ms", "opens"), [(185, False), (200, True), (350, True)])
