@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 from loguru import logger
 from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
     CancelFrame,
     EndFrame,
     Frame,
@@ -126,6 +128,8 @@ class _Live(GeminiLiveLLMService):
         self._others_decide = False
         self._seed: list[Any] | None = None  # the messages that began the conversation
         self._user_turn = False  # as the pipeline's frames have it
+        self._bot_talks = False  # as the transport has it
+        self._flushed_ms: int | None = None
         self._uncorrected: list[InterruptionReport] = []  # the context may hold other words
         self._others_hear = False
         self._telemetry: telemetry.Telemetry | None = None
@@ -210,6 +214,8 @@ class _Live(GeminiLiveLLMService):
                 return
             case ProtectReplyFrame():
                 self._call.protect_reply()
+            case BotStartedSpeakingFrame() | BotStoppedSpeakingFrame():
+                self._bot_talks = isinstance(frame, BotStartedSpeakingFrame)
             case UserMuteStartedFrame():
                 self._call.mute()
             case UserMuteStoppedFrame():
@@ -326,8 +332,11 @@ class _Live(GeminiLiveLLMService):
         """Tell the pipeline what was decided; take dead sound out of frames on their way."""
         match action:
             case FlushPlayout():
+                self._flushed_ms = at_ms
                 self._on_the_way.empty_the_dead()
             case StartUserTurn(onset_ms=onset_ms):
+                if self._talks_besides(at_ms):
+                    self._tell(InterruptionFrame)
                 self._tell_voice(VADUserStartedSpeakingFrame, start_secs=(at_ms - onset_ms) / 1000)
                 self._tell(UserTurnStartProposed)
             case EndUserTurn(ended_ms=ended_ms):
@@ -356,12 +365,21 @@ class _Live(GeminiLiveLLMService):
         if not self._others_hear:
             self._tell(kind, **fields)
 
+    def _talks_besides(self, at_ms: int) -> bool:
+        """Whether the bot says something that is no reply, which a local turn of Pipecat's cuts."""
+        ended_a_reply = self._flushed_ms == at_ms
+        replies = ended_a_reply or self._call.ledger.waiting()
+        return self._call.floor is Floor.LOCAL and self._bot_talks and not replies
+
     def _tell(self, kind: type[Frame], **fields: Any) -> None:
         self._news.put_nowait((kind, fields))
 
     async def _tell_news(self) -> None:
         while True:
             kind, fields = await self._news.get()
+            if kind is InterruptionFrame:
+                await self.broadcast_interruption()
+                continue
             await self.broadcast_frame(kind, **fields)
             if kind is InterruptionReportFrame:
                 await self._measure(fields["report"])
