@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline_live.emulator.check import check, read_takes
-from pipeline_live.emulator.families import parse_profile
+from pipeline_live.emulator.families import FAMILIES, parse_profile
 from pipeline_live.emulator.faults import fault_table
 from pipeline_live.emulator.gate import Limits
 from pipeline_live.emulator.hearing import CLEAN, HEARINGS
@@ -55,6 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--faults", action="store_true", help="list the faults with their settings, and stop"
+    )
+    parser.add_argument(
+        "--family",
+        metavar="NAME",
+        help="serve whatever model is asked for as this family: "
+        f"{', '.join(family.name for family in FAMILIES)} (default: by the model's name)",
     )
     parser.add_argument(
         "--hearing",
@@ -149,6 +155,7 @@ async def serve_forever(args: argparse.Namespace) -> None:
         host=args.host,
         limits=Limits(sessions=args.max_sessions),
         faults=args.fault or (),
+        family=args.family,
         hearing=args.hearing,
         profile=dict(map(parse_profile, args.profile or ())),
         port=args.port,

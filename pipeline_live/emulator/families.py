@@ -342,19 +342,36 @@ def _written(usual: Any) -> str:
             return str(usual).lower()
 
 
-def admit(setup: Setup, version: str = "v1beta", *, vertex: bool = False) -> Family:
+def family_named(name: str) -> Family:
+    """A family by its own name or by a model id of the Developer API.
+
+    Raises:
+        UsageError: There is none.
+    """
+    families = {family.name: family for family in FAMILIES}
+    found = families.get(name) or family_of(name)
+    if found is None:
+        raise UsageError(unknown_name("model family", name, families))
+    return found
+
+
+def admit(
+    setup: Setup, version: str = "v1beta", *, vertex: bool = False, only: Family | None = None
+) -> Family:
     """The family that serves this setup.
 
     Args:
         setup: The client's first message.
         version: API version of the request path.
         vertex: The service that is asked.
+        only: Serves whatever model is asked for, in the dialect of the service; None for the family
+            of that model.
 
     Raises:
         Refused: The service would not open this session. The reason for an unknown model is the
             real one, as quoted in many public reports; that for modalities too.
     """
-    family = family_of(setup.model, vertex=vertex)
+    family = replace(only, vertex=vertex) if only else family_of(setup.model, vertex=vertex)
     if family is None:
         raise Refused(
             POLICY,

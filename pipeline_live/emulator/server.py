@@ -23,7 +23,7 @@ from websockets.exceptions import ConnectionClosed
 
 from pipeline_live.emulator.certificate import server_context, write_certificate
 from pipeline_live.emulator.connection import Connection, now_ms
-from pipeline_live.emulator.families import Family, adjusted, admit, checked
+from pipeline_live.emulator.families import Family, adjusted, admit, checked, family_named
 from pipeline_live.emulator.faults import Fault
 from pipeline_live.emulator.gate import (
     Limits,
@@ -77,6 +77,8 @@ class Emulator:
         host: Name or address to serve on. Beyond loopback a key must be given.
         interrupt_delay_ms: The model notices a user's voice so much later.
         deaf: The model never notices a voice that sets in while it speaks.
+        family: The one family that serves whatever model is asked for, by its name or a model's;
+            None for that of the model.
         hearing: How well it notices users: "clean" as in recorded sessions, or "phone" as in calls,
             with lags, misses and phantoms.
         profile: Facts of the model's family that are to be different, by the names of ``Family``,
@@ -110,6 +112,7 @@ class Emulator:
         host: str = "127.0.0.1",
         interrupt_delay_ms: int = 0,
         deaf: bool = False,
+        family: str | None = None,
         hearing: str = "clean",
         profile: Mapping[str, Any] | None = None,
         faults: Sequence[Fault | str] = (),
@@ -145,6 +148,7 @@ class Emulator:
         self._connections = 0
         self._open = 0
         self._tokens = Tokens(open=key is None)
+        self._family = None if family is None else family_named(family)
         self._profile = checked(profile or {})
         self._log_path = log
         self._log: Recording | None = None
@@ -335,7 +339,9 @@ class Emulator:
             locked = json.dumps({"setup": self._tokens.locked(token, setup.raw)})
             setup = cast(Setup, read_message(locked))
             self._tokens.use(token, resumes=bool(setup.handle))
-        family = adjusted(admit(setup, place.version, vertex=place.vertex), self._profile)
+        family = adjusted(
+            admit(setup, place.version, vertex=place.vertex, only=self._family), self._profile
+        )
         self._register(session, setup, family, rng)
         self._rehearse(session.voice)
         mind = Mind(

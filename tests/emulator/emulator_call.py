@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import random
 from dataclasses import dataclass, field
 
 from pipeline_live.audio import INPUT_RATE, OUTPUT_RATE, bytes_of, ms_to_samples, silence
 from pipeline_live.emulator.families import adjusted, admit
 from pipeline_live.emulator.history import Session
-from pipeline_live.emulator.messages import Audio, Message, Setup
+from pipeline_live.emulator.messages import Audio, Content, Message, Setup, ToolResponse, ToolResult
 from pipeline_live.emulator.mind import Mind
 from pipeline_live.emulator.script import Script
 from pipeline_live.emulator.stage import Options, Send, Speak
 from pipeline_live.emulator.voice import Speech, Word
-from pipeline_live.vad import WINDOW_MS, WINDOW_SAMPLES, Window
+from pipeline_live.vad import WINDOW_SAMPLES, Window
 
 WORD_MS = 300
 MIC_MS = 20
@@ -222,4 +223,36 @@ def speaking(text: str = "word " * 40, *later, **arguments) -> Call:
     return call
 
 
-__all__ = ["WINDOW_MS", "Call", "LoudIsSpeech", "Said", "loud", "opened", "speaking", "speech_of"]
+# --- families --------------------------------------------------------------------------------
+
+MODELS = {
+    "3.8-live": "models/gemini-3.8-live",
+    "3.8-live-extended-thinking": "models/gemini-3.8-live-extended-thinking",
+    "3.1-flash-live": "models/gemini-3.1-flash-live-preview",
+    "2.5-native-audio": "models/gemini-2.5-flash-native-audio-preview-12-2025",
+    "vertex-2.5": "publishers/google/models/gemini-live-2.5-flash",
+    "vertex-3.8": "projects/p/locations/l/publishers/google/models/gemini-3.8-live",
+}
+LEVELS = {"3.8-live-extended-thinking": "LOW"}
+
+
+def setup_of(name, **fields):
+    usual = {"input_words": True, "output_words": True, "thinking_level": LEVELS.get(name, "")}
+    return Setup(model=MODELS[name], **{**usual, **fields})
+
+
+def options_of(name, **fields):
+    return {"setup": setup_of(name, **fields), "vertex": name.startswith("vertex")}
+
+
+def ask(text="Go on.", complete=True):
+    return Content((("user", text),), complete)
+
+
+def result_of(call, n=-1, **fields):
+    wanted = call.all("toolCall")[n].value["functionCalls"][0]
+    return ToolResponse((ToolResult(wanted["id"], wanted["name"], {"ok": True}, **fields),))
+
+
+def merged(kinds):
+    return [kind for kind, _ in itertools.groupby(kinds)]

@@ -1,10 +1,17 @@
 """Which family serves whom, what it refuses, and how each frames a turn."""
 
-import itertools
-import re
-
 import pytest
-from emulator_call import Call, opened, speaking
+from emulator_call import (
+    MODELS,
+    Call,
+    ask,
+    merged,
+    opened,
+    options_of,
+    result_of,
+    setup_of,
+    speaking,
+)
 
 from pipeline_live.emulator.families import (
     FAMILIES,
@@ -17,45 +24,13 @@ from pipeline_live.emulator.families import (
 from pipeline_live.emulator.messages import (
     Compression,
     Content,
-    ContextUpdate,
     Refused,
     Setup,
     StreamEnd,
-    ToolResponse,
-    ToolResult,
     Video,
 )
-from pipeline_live.emulator.script import Reply, ToolUse
+from pipeline_live.emulator.script import Reply
 from pipeline_live.errors import UsageError
-
-MODELS = {
-    "3.8-live": "models/gemini-3.8-live",
-    "3.8-live-extended-thinking": "models/gemini-3.8-live-extended-thinking",
-    "3.1-flash-live": "models/gemini-3.1-flash-live-preview",
-    "2.5-native-audio": "models/gemini-2.5-flash-native-audio-preview-12-2025",
-    "vertex-2.5": "publishers/google/models/gemini-live-2.5-flash",
-    "vertex-3.8": "projects/p/locations/l/publishers/google/models/gemini-3.8-live",
-}
-LEVELS = {"3.8-live-extended-thinking": "LOW"}
-
-
-def setup_of(name, **fields):
-    usual = {"input_words": True, "output_words": True, "thinking_level": LEVELS.get(name, "")}
-    return Setup(model=MODELS[name], **{**usual, **fields})
-
-
-def options_of(name, **fields):
-    return {"setup": setup_of(name, **fields), "vertex": name.startswith("vertex")}
-
-
-def ask(text="Go on.", complete=True):
-    return Content((("user", text),), complete)
-
-
-def result_of(call, n=-1, **fields):
-    wanted = call.all("toolCall")[n].value["functionCalls"][0]
-    return ToolResponse((ToolResult(wanted["id"], wanted["name"], {"ok": True}, **fields),))
-
 
 # --- who is served ---------------------------------------------------------------------------
 
@@ -195,10 +170,6 @@ TURNS = {
     "vertex-2.5": ["heard", "audio", "generationComplete", "turnComplete"],
     "vertex-3.8": ACTIVITY_ORDER,
 }
-
-
-def merged(kinds):
-    return [kind for kind, _ in itertools.groupby(kinds)]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -375,139 +346,6 @@ def test_the_end_of_the_stream_leaves_an_open_turn_of_3_1_alone():
     call.say(StreamEnd())
     call.wait(3000)
     assert call.log == []
-
-
-# --- tools -----------------------------------------------------------------------------------
-
-BOOK = Reply("It is booked.", tool="book", args={"slot": 3})
-CALL_IDS = {
-    "3.8-live": r"call_\d+",
-    "3.8-live-extended-thinking": r"call_\d+",
-    "3.1-flash-live": r"fc_\d+",
-    "2.5-native-audio": r"function-call-\d+",
-    "vertex-2.5": r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}",
-    "vertex-3.8": r"call_\d+",
-}
-ANSWERED = ["audio", "generationComplete", "turnComplete"]
-APART = ["toolCall", "generationComplete", "turnComplete", *ANSWERED]
-ROUNDS = {
-    "3.8-live": APART,
-    "3.8-live-extended-thinking": APART,
-    "3.1-flash-live": ["toolCall", *ANSWERED],
-    "2.5-native-audio": ["toolCall", *ANSWERED],
-    "vertex-2.5": ["outputTranscription", *APART],
-    "vertex-3.8": APART,
-}
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_a_tool_round_of_each_family(name):
-    call = opened(BOOK, **options_of(name))
-    call.say(ask())
-    wanted = call.wait_for("toolCall").value["functionCalls"][0]
-    assert re.fullmatch(CALL_IDS[name], wanted["id"])
-    call.wait(3000)
-    call.say(result_of(call))
-    call.wait(5000)
-    order = [kind for kind in call.kinds() if kind != "outputTranscription"]
-    assert order == [kind for kind in ROUNDS[name] if kind != "outputTranscription"]
-
-
-def test_a_tool_round_of_vertex_2_5_as_recorded():
-    """pydantic-ai's cassette test_text_tool_round_parity[gateway-google]."""
-    call = opened(Reply("It is foggy.", tool="get_weather"), **options_of("vertex-2.5"))
-    call.say(ask())
-    call.wait_for("toolCall")
-    call.say(result_of(call))
-    call.wait(5000)
-    keys = [next(iter(frame.get("serverContent") or frame)) for frame in call.frames]
-    assert merged(keys) == [
-        *["outputTranscription", "toolCall"],
-        *["outputTranscription", "generationComplete", "turnComplete"],
-        *["outputTranscription", "modelTurn", "generationComplete", "turnComplete"],
-    ]
-    called, answered = (said.value for said in call.all("turnComplete"))
-    assert [d["modality"] for d in called["candidatesTokensDetails"]] == ["TEXT"]
-    assert [d["modality"] for d in answered["candidatesTokensDetails"]] == ["TEXT", "AUDIO"]
-
-
-@pytest.mark.parametrize(
-    ("name", "declared", "holds"),
-    [
-        ("3.8-live", None, False),
-        ("3.8-live", True, True),
-        ("2.5-native-audio", None, True),
-        ("2.5-native-audio", False, False),
-        ("3.1-flash-live", False, True),
-    ],
-)
-def test_who_holds_the_reply_back_for_a_tool(name, declared, holds):
-    call = opened(BOOK, **options_of(name, blocking={"book": declared}))
-    call.say(ask())
-    call.wait_for("toolCall")
-    call.wait(1000)
-    assert call.count("turnComplete") == (not holds)
-
-
-@pytest.mark.parametrize(
-    ("profile", "cancelled"), [({}, 0), ({"cancels_calls": True}, 1)], ids=["3.8", "switched on"]
-)
-def test_a_cut_call_is_cancelled_only_by_those_who_do(profile, cancelled):
-    call = opened(
-        BOOK, "Second.", profile=profile, **options_of("3.8-live", blocking={"book": True})
-    )
-    call.say(ask())
-    wanted = call.wait_for("toolCall").value["functionCalls"][0]
-    call.talk(600)
-    assert call.count("interrupted") == 1
-    ids = [said.value["ids"] for said in call.all("toolCallCancellation")]
-    assert ids == [[wanted["id"]]] * cancelled
-
-
-def test_several_calls_go_out_in_one_message_and_are_answered_together():
-    calls = [ToolUse("light", {"on": True}), ToolUse("door")]
-    call = opened(Reply("Done.", tool=calls), **options_of("3.8-live"))
-    call.say(ask())
-    wanted = call.wait_for("toolCall").value["functionCalls"]
-    assert [(w["name"], w["args"]) for w in wanted] == [("light", {"on": True}), ("door", {})]
-    first, second = (ToolResult(w["id"], w["name"], {}) for w in wanted)
-    call.say(ToolResponse((first,)))
-    call.wait(3000)
-    assert call.count("audio") == 0
-    call.say(ToolResponse((second,)))
-    call.wait_for("audio")
-
-
-def test_a_result_that_will_continue_leaves_the_call_open():
-    call = opened(BOOK, **options_of("3.8-live"))
-    call.say(ask())
-    call.wait_for("toolCall")
-    call.say(result_of(call, will_continue=True))
-    call.wait(3000)
-    assert call.count("audio") == 0
-    call.say(result_of(call))
-    call.wait_for("audio")
-    assert call.session.ignored_results == 0
-
-
-@pytest.mark.parametrize(("name", "over"), [("2.5-native-audio", True), ("3.8-live", False)])
-def test_a_result_that_interrupts_while_the_user_speaks(name, over):
-    declared = {"book": False}
-    call = opened(BOOK, "Second.", **options_of(name, blocking=declared))
-    call.say(ask())
-    call.wait_for("turnComplete")
-    call.talk(400)
-    call.say(result_of(call, scheduling="INTERRUPT"))
-    call.talk(1500)
-    assert bool(call.count("audio")) is over
-
-
-def test_tools_may_be_declared_anew():
-    call = opened(BOOK, **options_of("3.8-live"))
-    call.say(ContextUpdate(None, {"book": True}), ask())
-    call.wait_for("toolCall")
-    call.wait(1000)
-    assert call.count("turnComplete") == 0
 
 
 # --- the context -----------------------------------------------------------------------------

@@ -135,6 +135,8 @@ def test_the_stock_keepalive_survives_what_the_fault_list_calls_usual():
     ("arguments", "words"),
     [
         (["--fault", "stal"], "did you mean stall"),
+        (["--family", "3.8-liv"], "no model family '3.8-liv'; did you mean 3.8-live"),
+        (["--family", "9"], "no model family '9'; there are 3.8-live, "),
         (["--hearing", "fone"], "did you mean phone"),
         (["--profile", "cut=1"], "did you mean cut_ms"),
     ],

@@ -23,8 +23,6 @@ from pipeline_live.emulator.messages import (
     Setup,
     StreamEnd,
     Text,
-    ToolResponse,
-    ToolResult,
     Video,
 )
 from pipeline_live.emulator.script import GREETING, Reply
@@ -288,6 +286,19 @@ def test_the_history_keeps_of_a_cut_reply_what_was_sent():
     assert call.session.interruptions == 1
 
 
+def test_the_history_says_when_each_word_was_sent_and_when_it_sounds():
+    call = speaking(" ".join(str(n) for n in range(60)))
+    call.talk(800)
+    (cut,) = (e for e in call.session.history if e.role == "model")
+    sounds = call.all("audio")
+    assert cut.first_audio_ms == sounds[0].at_ms
+    assert cut.audio_ms == sum(sound.value for sound in sounds)
+    assert " ".join(word.text for word in cut.words) == cut.text.strip()
+    assert [word.start_ms for word in cut.words] == [300 * n for n in range(len(cut.words))]
+    heard_ms = call.one("interrupted").at_ms - cut.first_audio_ms
+    assert heard_ms < cut.audio_ms < cut.words[-1].end_ms  # sent ahead, words most of all
+
+
 def test_the_transcript_of_interrupting_words_comes_after_the_reply_was_closed():
     call = speaking()
     mark = len(call.log)
@@ -510,102 +521,6 @@ def test_a_second_setup_is_refused():
     with pytest.raises(Refused) as refusal:
         opened().say(setup())
     assert refusal.value.code == 1007
-
-
-# --- tools -----------------------------------------------------------------------------------
-
-BOOK = Reply("It is booked.", tool="book", args={"slot": 3})
-
-
-def calling(reply=BOOK, *later, **fields):
-    call = opened(reply, *later, setup=setup(**fields))
-    call.say(ask())
-    call.wait_for("toolCall")
-    return call
-
-
-def result(call, **fields):
-    wanted = call.one("toolCall").value["functionCalls"][0]
-    return ToolResponse((ToolResult(wanted["id"], wanted["name"], {"ok": True}, **fields),))
-
-
-def test_a_call_ends_the_turn_and_its_result_is_answered():
-    call = calling()
-    assert call.kinds() == ["toolCall", "generationComplete", "turnComplete"]
-    assert len({said.at_ms for said in call.log}) == 1
-    wanted = call.one("toolCall").value["functionCalls"][0]
-    assert (wanted["name"], wanted["args"]) == ("book", {"slot": 3})
-    call.wait(5000)
-    mark = len(call.log)
-    call.say(result(call))
-    call.wait(4000)
-    assert call.kinds(since=mark) == ["audio", "generationComplete", "turnComplete"]
-    assert call.session.history[-1].text == "It is booked."
-
-
-def test_a_blocking_call_holds_the_turn():
-    call = calling(blocking={"book": True})
-    call.wait(3000)
-    assert call.kinds() == ["toolCall"]
-    call.say(result(call))
-    call.wait(4000)
-    assert call.kinds() == ["toolCall", "audio", "generationComplete", "turnComplete"]
-
-
-def test_a_blocking_call_that_was_cut_ignores_its_result():
-    call = calling(BOOK, "Second.", blocking={"book": True})
-    call.talk(600)
-    call.say(result(call))
-    call.pause(5000)
-    assert call.count("interrupted") == 1
-    assert call.session.ignored_results == 1
-    assert [e.text for e in call.session.history if e.role == "model"] == ["Second."]
-
-
-@pytest.mark.parametrize(
-    ("scheduling", "cut", "texts"),
-    [
-        ("", 0, ["word " * 12 + "end.", "It is booked."]),
-        ("WHEN_IDLE", 0, ["word " * 12 + "end.", "It is booked."]),
-        ("SILENT", 0, ["word " * 12 + "end."]),
-    ],
-)
-def test_a_result_during_a_reply_waits_its_turn(scheduling, cut, texts):
-    call = calling(BOOK, "word " * 12 + "end.")
-    call.say(ask())
-    call.wait_for("audio")
-    call.say(result(call, scheduling=scheduling))
-    call.wait(12_000)
-    assert call.count("interrupted") == cut
-    assert [e.text for e in call.session.history if e.role == "model"] == texts
-
-
-def test_a_result_may_cut_a_reply():
-    call = calling(BOOK, "word " * 40)
-    call.say(ask())
-    call.wait_for("audio")
-    call.say(result(call, scheduling="INTERRUPT"))
-    assert call.count("interrupted") == 1
-    call.wait(6000)
-    assert call.session.history[-1].text == "It is booked."
-
-
-def test_a_result_during_speech_waits_until_the_answer_was_given():
-    call = calling(BOOK, "Second.")
-    call.talk(500)
-    call.say(result(call))
-    call.talk(500)
-    call.pause(9000)
-    models = [e.text for e in call.session.history if e.role == "model"]
-    assert models == ["Second.", "It is booked."]
-
-
-def test_an_unknown_result_is_ignored():
-    call = opened()
-    call.say(ToolResponse((ToolResult("call_1", "book", {}),)))
-    call.wait(5000)
-    assert call.log == []
-    assert call.session.ignored_results == 1
 
 
 # --- cost ------------------------------------------------------------------------------------

@@ -247,6 +247,17 @@ def test_vertex_has_its_own_path_and_names_its_sessions():
     assert record.family == "vertex-2.5"
 
 
+@pytest.mark.parametrize("name", ["3.1-flash-live", "gemini-3.1-flash-live-preview"])
+def test_one_family_can_serve_whatever_model_is_asked_for(name):
+    async def call():
+        async with Emulator(family=name) as emulator:
+            for path in (DEVELOPER + "?key=x", VERTEX):
+                await first_frames(emulator, path, {"model": "models/next-year"}, 1)
+            return [record.family for record in emulator.sessions]
+
+    assert asyncio.run(call()) == ["3.1-flash-live"] * 2
+
+
 def test_some_frames_have_line_breaks():
     async def call(share):
         async with Emulator(profile={"pretty_share": share}) as emulator:
