@@ -80,7 +80,8 @@ def _timeline_of(path: Path) -> Path:
         return path
     if (path / TIMELINE_NAME).exists():
         return path / TIMELINE_NAME
-    calls = sorted(path.glob(f"*/{TIMELINE_NAME}"), key=lambda found: found.stat().st_mtime)
+    found = (file for file in path.glob(f"*/{TIMELINE_NAME}") if file.stat().st_size)
+    calls = sorted(found, key=lambda file: file.stat().st_mtime)
     if not calls:
         raise UsageError(
             f"{path}: holds no {TIMELINE_NAME}, nor does a folder in it; give a timeline or the "

@@ -68,7 +68,10 @@ def test_of_many_calls_the_latest_is_shown(call, tmp_path, capsys) -> None:
     later = tmp_path / "later"
     later.mkdir()
     (later / "timeline.jsonl").write_text(example().timeline())
-    for number, folder in enumerate((later, call)):
+    never_begun = tmp_path / "never begun"
+    never_begun.mkdir()
+    (never_begun / "timeline.jsonl").touch()
+    for number, folder in enumerate((never_begun, later, call)):
         os.utime(folder / "timeline.jsonl", (0, 2_000_000_000 - number))
     assert main(["show", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith(f"{later / 'timeline.jsonl'}, without sound\n")
