@@ -44,6 +44,7 @@ _PAUSE_COST_MS = 150  # without a mark, one more for so much pause
 # the message of up to 0.7 s that brings it included. How far ahead it is has no limit (Vertex).
 _LATEST_MS = 1200
 _LATE_COST_MS = 300  # one for so much more
+_TOLD_MS = 2500  # no words came for so much sound: those of the sound that did come are all there
 _BEAM = 12.0  # ways that cost so much more than the best one are given up
 
 _WINDOW_MS, _AHEAD_MS = 20_000, 8000  # sound looked at in one go: so much, or so far from playout
@@ -177,7 +178,8 @@ class Alignment:
         end_ms = min(self._received_ms, int(max(begin_ms + _WINDOW_MS, position_ms + _AHEAD_MS)))
         self._final = self._complete and end_ms == self._received_ms
         words = self._words[self._settled :]
-        view = _View(words, self._stretches(end_ms), end_ms, self._final)
+        is_told = self._final or (bool(words) and self._received_ms - words[-1].came_ms > _TOLD_MS)
+        view = _View(words, self._stretches(end_ms), end_ms, self._final, is_told)
         pace = self._expected_pace
         for _ in range(3):
             spans = view.deal(pace)
@@ -228,12 +230,14 @@ class _View:
         stretches: From where the settled ones end.
         end_ms: How far the sound is looked at.
         is_last: The reply ends there, and ``words`` are all that are left of it.
+        is_told: The words of all sound are there, and perhaps those of sound that will come.
     """
 
     words: Sequence[_Word]
     stretches: Sequence[_Stretch]
     end_ms: int
     is_last: bool
+    is_told: bool
 
     @property
     def closed(self) -> int:
@@ -285,7 +289,7 @@ class _View:
                     total += inner[last - 1] - inner[first]
                     total += self._cost_of_pause(number, last - 1)
                 missing_ms = length_ms - expected_ms
-                if missing_ms < 0 or last < len(self.words) or self.is_last:
+                if missing_ms < 0 or last < len(self.words) or self.is_told:
                     total += missing_ms * missing_ms / scatter  # else: its words have yet to come
                 if last not in after or total < after[last][0]:
                     after[last] = (total, first)
@@ -310,7 +314,7 @@ class _View:
         """How slowly the stretches are spoken that have all their words."""
         spoken_ms, usual_ms = expected * _PRIOR_MS, float(_PRIOR_MS)
         for number, (first, last) in enumerate(spans[: self.closed]):
-            if last > first and (self.is_last or last < len(self.words)):
+            if last > first and (self.is_told or last < len(self.words)):
                 spoken_ms += self.stretches[number][1] - self.stretches[number][0]
                 usual_ms += self._usual_ms(first, last)
         return min(max(spoken_ms / usual_ms, _FASTEST), _SLOWEST)
@@ -325,7 +329,7 @@ class _View:
             scale = (end_ms - edge_ms) / self._usual_ms(first, last)
             if number == self.closed:
                 scale = pace
-            elif last == len(self.words) and not self.is_last:
+            elif last == len(self.words) and not self.is_told:
                 scale = min(scale, pace)
             for word in self.words[first:last]:
                 if number == self.closed:
