@@ -28,7 +28,7 @@ FRAME_MS = 10
 """What the engine takes at once."""
 SETTLE_MS = 1500
 """Sound of the bot that the engine needs to hear before it knows the room."""
-SETTLE_AGAIN_MS = 400
+SETTLE_AGAIN_MS = 1000
 """The same after a stall, when it was heard at another lag than before."""
 _TAIL_MS = 250
 _REST = 0.1
@@ -59,11 +59,13 @@ class Reference:
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._sound = bytearray()
+        self._begun = False
         self._levels: list[int] = []
         self.shifts = 0
 
     def feed(self, pcm: bytes) -> None:
         """What is being played now."""
+        self._begun = True
         self._sound += pcm
         if len(self._sound) > self._bytes(self.MOST_MS):  # nobody records
             del self._sound[: -self._bytes(self.SPARE_MS)]
@@ -71,11 +73,12 @@ class Reference:
     def take(self, samples: int) -> bytes:
         """The reference for the microphone's next ``samples`` samples.
 
-        ``shifts`` counts how often it had to be lined up anew.
+        ``shifts`` counts how often it was not there in time, or had to be lined up anew.
         """
         size = bytes_of(samples)
         taken = bytes(self._sound[:size])
         del self._sound[:size]
+        self.shifts += self._begun and len(taken) < size
         self._levels.append(len(self._sound))
         if len(self._levels) * size >= self._bytes(self._WATCH_MS):
             self._adjust(min(self._levels), max(self._levels))

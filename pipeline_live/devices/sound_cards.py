@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import ctypes.util
 import enum
 import functools
 import sys
@@ -206,7 +205,6 @@ _HEAR_NOTHING = _ALSA_HANDLER(lambda *_: None)
 
 def _silence_alsa() -> None:
     """Keep ALSA from writing dozens of lines to the terminal where it finds no card."""
-    name = ctypes.util.find_library("asound") if sys.platform == "linux" else None
-    if name is not None:
+    if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(name).snd_lib_error_set_handler(_HEAR_NOTHING)
+            ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_HEAR_NOTHING)
