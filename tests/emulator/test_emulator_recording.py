@@ -2,22 +2,25 @@
 
 The recording is one session of gemini-3.8-live by frontier-on-cloud/gemini-live-stop-test (MIT): a
 tool call, a question, and a barge-in. The emulator plays the same plot with real sound, in virtual
-time.
+time. ``FACTS`` is such a session made up from what is published about intervals, so that order and
+table are tried without the recording too.
 """
 
 import json
 from itertools import pairwise
 
 import pytest
-from emulator_call import MIC_MS, opened
+from emulator_call import MIC_MS, Call
 
 from pipeline_live.audio import resample, silence
 from pipeline_live.emulator import synthesize
+from pipeline_live.emulator.messages import Setup
 from pipeline_live.emulator.script import Reply
 from pipeline_live.vad import SpeechDetector
 
 #: From one event to the next one of another kind: at least, at most (ms).
 INTERVALS = {
+    ("setupComplete", "sessionResumptionUpdate"): (110, 120),
     ("speech start", "START"): (120, 261),
     ("speech end", "END"): (1200, 1430),
     ("heard", "END"): (0, 1),
@@ -29,6 +32,40 @@ INTERVALS = {
 #: turnComplete against the moment when a listener has heard the reply.
 HEARD_TO_COMPLETE = (0, 12)
 DELIVERY_SPEED = (4.0, 4.7)
+
+
+#: One session as the published intervals have it: (ms, event, ms of audio).
+FACTS = [
+    (325, "setupComplete", 0),
+    (440, "sessionResumptionUpdate", 0),
+    (1000, "speech start", 0),
+    (1190, "START", 0),
+    (3000, "speech end", 0),
+    (4250, "heard", 0),
+    (4250, "END", 0),
+    (4250, "toolCall", 0),
+    (4250, "generationComplete", 0),
+    (4250, "turnComplete", 0),
+    (5000, "speech start", 0),
+    (5160, "START", 0),
+    (7000, "speech end", 0),
+    (8300, "heard", 0),
+    (8300, "END", 0),
+    (8500, "first audio", 0),
+    (9500, "speech start", 0),
+    (9600, "last audio", 4740),
+    (9620, "generationComplete", 0),
+    (9700, "START", 0),
+    (9700, "interrupted", 0),
+    (9720, "turnComplete", 0),
+    (11_700, "speech end", 0),
+    (12_950, "heard", 0),
+    (12_950, "END", 0),
+    (13_500, "first audio", 0),
+    (14_020, "last audio", 2240),
+    (14_040, "generationComplete", 0),
+    (15_745, "turnComplete", 0),
+]
 
 
 def recorded(shared):
@@ -68,16 +105,18 @@ def until(call, kind, count):
         call.hear(silence(MIC_MS, 16_000))
 
 
-def emulated():
+def emulated(seed):
     """The same plot, with the emulator."""
-    call = opened(
+    call = Call(
         Reply("Done.", tool="book_slot", delay_ms=0),
         Reply("I am booking the 3 p.m. slot for you now. Would you like me to list what to bring?"),
         Reply("Okay, I have stopped the booking."),
         detector=SpeechDetector,
         voice=synthesize,
-        seed=1,
+        setup=Setup(model="models/gemini-3.8-live", input_words=True, output_words=True),
+        seed=seed,
     )
+    call.wait(1000)
     events = []
     utter(call, events, "Book me the three p.m. slot tomorrow, please.")
     until(call, "turnComplete", 1)
@@ -89,9 +128,9 @@ def emulated():
     return call, events
 
 
-@pytest.fixture(scope="module")
-def timeline():
-    call, events = emulated()
+@pytest.fixture(scope="module", params=[1, 2, 3])
+def timeline(request):
+    call, events = emulated(request.param)
     sounds: list = []
     for said in call.log:
         if said.kind == "audio":
@@ -149,8 +188,12 @@ def check(events):
 
 
 def order(events):
-    ours = ("speech start", "speech end", "setupComplete", "sessionResumptionUpdate")
+    ours = ("speech start", "speech end")
     return [name for _, name, _ in events if name not in ours]
+
+
+def test_the_facts_fit_the_table():
+    check(FACTS)
 
 
 def test_the_recording_fits_the_table(shared):
@@ -161,5 +204,19 @@ def test_the_emulator_fits_the_table(timeline):
     check(timeline)
 
 
+def test_the_emulator_plays_the_published_order(timeline):
+    assert order(timeline) == order(FACTS)
+
+
 def test_the_emulator_plays_the_recorded_order(timeline, shared):
     assert order(timeline) == order(recorded(shared))
+
+
+@pytest.mark.parametrize(
+    ("event", "ms"),
+    [("interrupted", 9), ("generationComplete", 60), ("sessionResumptionUpdate", 900)],
+)
+def test_the_table_notices_what_comes_late(event, ms):
+    late = [(t + ms if name == event else t, name, audio_ms) for t, name, audio_ms in FACTS]
+    with pytest.raises(AssertionError):
+        check(late)
