@@ -363,7 +363,7 @@ class Mind:
     def _take_update(self, message: ContextUpdate) -> None:
         self._speaker.meter.read(message.instruction or "")
         if message.blocking is not None:
-            self._speaker.blocking = message.blocking
+            self._speaker.calls.blocking = message.blocking
 
     def _see(self, at_ms: int) -> None:
         self.session.pictures += 1

@@ -43,9 +43,9 @@ from pipeline_live.emulator.mind import Mind
 from pipeline_live.emulator.recording import Recording, Scrubber, SessionRecording
 from pipeline_live.emulator.script import Script
 from pipeline_live.emulator.socket import Socket
-from pipeline_live.emulator.speaker import uuid_of
 from pipeline_live.emulator.stage import Options
 from pipeline_live.emulator.tokens import Tokens
+from pipeline_live.emulator.tools import uuid_of
 from pipeline_live.emulator.transcription import check_installed
 from pipeline_live.emulator.voice import synthesize, voice_for
 from pipeline_live.emulator.wire import read_message

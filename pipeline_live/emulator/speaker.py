@@ -9,12 +9,12 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from pipeline_live.emulator import frames
 from pipeline_live.emulator.delivery import Delivery, Parcel, in_parts, in_pieces, plan
-from pipeline_live.emulator.families import Family, Tools, Words
+from pipeline_live.emulator.families import Family, Words
 from pipeline_live.emulator.faults.mischief import Mischief, Planned
 from pipeline_live.emulator.faults.situation import Cause
 from pipeline_live.emulator.history import Entry, Meter, Session, audio_tokens, text_tokens
@@ -22,11 +22,11 @@ from pipeline_live.emulator.messages import Setup, ToolResult
 from pipeline_live.emulator.resumption import Resumption
 from pipeline_live.emulator.script import Reply
 from pipeline_live.emulator.stage import Options, Speak, Stage
+from pipeline_live.emulator.tools import OpenCalls, Round
 from pipeline_live.emulator.voice import Speech
 
 _THOUGHT = "**Answering**\n\nI will say it in plain words.\n"
 _MOST_OWED = 4
-_MOST_CALLS = 32
 
 
 @dataclass(slots=True, eq=False)
@@ -43,16 +43,8 @@ class _Running:
     thoughts: int = 0
     generated: bool = False
     reason: str = ""
+    calls: Round | None = None
     over: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class _Calls:
-    """The calls of one toolCall message, until the last of their results has come."""
-
-    reply: Reply
-    holds: _Running | None = None
-    open: set[str] = field(default_factory=set)
 
 
 class Speaker:
@@ -72,7 +64,7 @@ class Speaker:
     Attributes:
         meter: What the context holds.
         floor_taken: The user is speaking; replies that were put off wait.
-        blocking: Declared tools and whether they block; None where that is not said.
+        calls: Tool calls that wait for their results.
     """
 
     def __init__(
@@ -89,7 +81,6 @@ class Speaker:
     ) -> None:
         self.meter = Meter(setup.compression)
         self.floor_taken = False
-        self.blocking = setup.blocking
         self._stage = stage
         self._setup = setup
         self._family = family
@@ -103,7 +94,7 @@ class Speaker:
         self._tickets = itertools.count(1)
         self._running: _Running | None = None
         self._owed: deque[Reply] = deque(maxlen=_MOST_OWED)
-        self._calls: dict[str, _Calls] = {}
+        self.calls = OpenCalls(family, setup.blocking, stage.rng)
         self._free_ms = 0
 
     @property
@@ -289,7 +280,7 @@ class Speaker:
         if running.reply.grounding is not None:
             self._stage.send(frames.grounding(dict(running.reply.grounding)), at_ms)
         self._stage.send(frames.generation_complete(), at_ms)
-        if not self._calls:
+        if not self.calls:
             self._resumption.offer(at_ms)
 
     def _repeat_words(self, running: _Running, at_ms: int) -> None:
@@ -331,18 +322,11 @@ class Speaker:
         """Call the reply's tools; calls that do not block end the turn with them (STOP run 1)."""
         family = self._family
         self._speaks()
-        calls = _Calls(running.reply)
-        wanted = []
-        for tool in running.reply.calls:
-            call_id = self._call_id()
-            self._session.tool_calls += 1
-            self.remember("tool", f"call {tool.name}", at_ms)
-            wanted.append((call_id, tool.name, dict(tool.args)))
-            calls.open.add(call_id)
-            self._calls[call_id] = calls
+        calls, wanted = self.calls.begin(running.reply)
+        self._session.tool_calls += len(wanted)
+        for _, name, _ in wanted:
+            self.remember("tool", f"call {name}", at_ms)
         running.tokens = frames.Tokens(text=text_tokens(str(wanted)))
-        while len(self._calls) > _MOST_CALLS:
-            del self._calls[next(iter(self._calls))]
         self._resumption.suspend(at_ms)
         if family.call_begins:
             self._stage.send(frames.output_words(), at_ms)
@@ -351,8 +335,8 @@ class Speaker:
         status = "IN_PROGRESS" if family.idle_status else ""
         self._stage.send(frames.tool_call(wanted, status=status), at_ms)
         self._expect(self._mischief.called(at_ms))
-        if any(self._blocks(tool.name) for tool in running.reply.calls):
-            calls.holds = running
+        if calls.blocks:
+            running.calls = calls
             return
         self._stage.send(frames.generation_complete(), at_ms)
         running.over = True
@@ -360,31 +344,13 @@ class Speaker:
         self._complete(running, at_ms, idle=False)
         self.catch_up(at_ms)
 
-    def _call_id(self) -> str:
-        rng = self._stage.rng
-        if not self._family.call_id:
-            return uuid_of(rng.getrandbits(128))
-        return self._family.call_id.format(rng.randrange(10**6, 10**7))
-
-    def _blocks(self, name: str) -> bool:
-        declared = self.blocking.get(name)
-        match self._family.tools:
-            case Tools.ONLY_BLOCKING:
-                return True
-            case Tools.ONLY_NON_BLOCKING:
-                return False
-            case Tools.BLOCKING:
-                return declared is not False
-            case _:
-                return declared is True
-
     def _drop_calls(self, running: _Running, at_ms: int) -> None:
         """Nobody waits any more for the calls that held a cut reply back."""
-        ids = [call_id for call_id, calls in self._calls.items() if calls.holds is running]
-        for call_id in ids:
-            del self._calls[call_id]
-            self._now.dropped = running.reply
-        if ids and self._family.cancels_calls:
+        ids = [] if running.calls is None else self.calls.drop(running.calls)
+        if not ids:
+            return
+        self._now.dropped = running.reply
+        if self._family.cancels_calls:
             self._stage.send(frames.tool_call_cancellation(ids), at_ms)
 
     def take_result(self, result: ToolResult, at_ms: int) -> None:
@@ -393,26 +359,23 @@ class Speaker:
         Calls that do not block are answered when nobody speaks, unless a result asks to INTERRUPT
         or to stay SILENT.
         """
-        calls = self._calls.get(result.id)
+        calls = self.calls.find(result)
         if calls is None:
             self._session.ignored_results += 1
             return
         text = f"{result.name}: {dict(result.response)}"
         self.remember("tool", text, at_ms)
         self.meter.read(text)
-        if result.will_continue:
-            return
-        del self._calls[result.id]
-        calls.open.discard(result.id)
-        if calls.open:
+        if result.will_continue or not self.calls.settle(result):
             return
         answer = self._mischief.answer(calls.reply, Cause.RESULT, at_ms)
         if answer is None:
             return
         delay_ms = self._stage.wait(self._family.content_reply_ms)
-        if calls.holds is not None:
-            calls.holds.reply = answer
-            self._go_on(calls.holds, delay_ms, at_ms)
+        held = self._running
+        if held is not None and held.calls is calls:
+            held.reply = answer
+            self._go_on(held, delay_ms, at_ms)
         else:
             self._tell_later(answer, result.scheduling, delay_ms, at_ms)
 
@@ -430,7 +393,7 @@ class Speaker:
         answer = replace(reply, tool=None, delay_ms=None)
         scheduling = scheduling if self._family.scheduling else ""
         if scheduling == "SILENT" or not answer.text:
-            if self._running is None and not self._calls:
+            if self._running is None and not self.calls:
                 self._resumption.offer(at_ms)
             return
         if scheduling == "INTERRUPT":
@@ -446,9 +409,3 @@ class Speaker:
 
 def _words_sent(running: _Running) -> int:
     return len(running.entry.words) if running.entry is not None else 0
-
-
-def uuid_of(bits: int) -> str:
-    """128 bits, written as a UUID."""
-    text = f"{bits:032x}"
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))

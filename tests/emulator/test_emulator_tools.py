@@ -221,6 +221,15 @@ def test_a_result_that_interrupts_while_the_user_speaks(name, over):
     assert bool(call.count("audio")) is over
 
 
+def test_vertex_knows_a_result_without_an_id_by_its_name():
+    call = opened(BOOK, **options_of("vertex-2.5"))
+    call.say(ask())
+    call.wait_for("toolCall")
+    call.say(ToolResponse((ToolResult("", "other", {}), ToolResult("", "book", {}))))
+    call.wait_for("audio")
+    assert call.session.ignored_results == 1
+
+
 def test_tools_may_be_declared_anew():
     call = opened(BOOK, **options_of("3.8-live"))
     call.say(ContextUpdate(None, {"book": True}), ask())
