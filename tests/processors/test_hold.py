@@ -41,11 +41,13 @@ from pipeline_live.session import Call, InterruptionReport
 from pipeline_live.turn import BargeIn, Floor, Reply, TurnPolicy
 from pipeline_live.turn.events import (
     AudioReceived,
+    Interrupted,
     Source,
     SpeechDismissed,
     SpeechStarted,
     SpeechSuspected,
     StopRequested,
+    TextSent,
 )
 
 RATE = 24_000
@@ -353,6 +355,57 @@ def test_a_report_a_metric_and_an_event_tell_of_an_interruption(enable_metrics):
         assert [one.stages_ms for one in data] == ([report.stages()] if enable_metrics else [])
 
     bot.run(play, enable_metrics=enable_metrics)
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["held", "not held"])
+@pytest.mark.parametrize(
+    ("way", "source"),
+    [
+        ("speech", Source.LOCAL_SPEECH),
+        ("server", Source.SERVER),
+        ("stop", Source.STOP),
+        ("frame", Source.STOP),
+        ("text", Source.TEXT),
+    ],
+)
+def test_every_way_to_end_a_reply_is_reported_measured_and_an_event(way, source, held):
+    bot = Bot()
+    seen: list[InterruptionReport] = []
+
+    async def on_interruption(_: Any, report: InterruptionReport) -> None:
+        seen.append(report)
+
+    async def play() -> None:
+        bot.service.add_event_handler("on_interruption", on_interruption)
+        await asyncio.sleep(1)
+        onset_ms = bot.service.call.now_ms() - 60
+        if held:
+            bot.fact(SpeechSuspected, onset_ms)
+            await asyncio.sleep(0.1)
+        if way == "speech":
+            bot.fact(SpeechStarted, onset_ms)
+        elif way == "server":
+            bot.fact(Interrupted)
+        elif way == "stop":
+            bot.service.call.stop()
+        elif way == "text":
+            bot.fact(TextSent)
+        else:
+            await bot.before.push_frame(InterruptionFrame())
+        report = (await bot.told(InterruptionReportFrame)).report
+        assert (report.source, report.held_ms is not None) == (source, held)
+        speaks = source is Source.LOCAL_SPEECH or (source is Source.SERVER and held)
+        assert set(report.stages()) == {"decided_to_flushed"} | (
+            {"onset_to_decided"} if speaks else set()
+        ) | ({"onset_to_held"} if speaks and held else set())
+        while not seen:
+            await asyncio.sleep(0.01)
+        metrics = [one for frame in bot.after.of(MetricsFrame) for one in frame.data]
+        measured = [m for m in metrics if isinstance(m, telemetry.InterruptionMetricsData)]
+        assert [m.stages_ms for m in measured] == [report.stages()]
+        assert seen == [report]
+
+    bot.run(play, enable_metrics=True)
 
 
 def test_a_muted_user_lets_a_hold_go():
