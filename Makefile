@@ -1,7 +1,8 @@
 # make demo   a spoken, interruptible conversation without a key; leaves demo-output/
 # make test   everything that CI checks
 # make clients   other people's clients against the emulator, one from npm (needs node)
-# Both create what they need in .venv (needs Python 3.11 or newer and this Makefile only).
+# make browser   a call to an example from a real browser; needs Chromium, leaves browser.png
+# They create what they need in .venv (needs Python 3.11 or newer and this Makefile only).
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 # Many tests wait for real time; a file's tests share what it took to set them up.
 PARALLEL := -q -n 2 --dist loadfile
 
-.PHONY: clients demo barge-ins test ready cards style types arch unit lowest clean
+.PHONY: clients browser demo barge-ins test ready cards style types arch unit lowest clean
 
 demo: $(VENV)/.ready
 	$(BIN)/pipeline-live demo --out demo-output $(ARGS)
@@ -24,6 +25,11 @@ test: ready cards style types arch unit lowest
 # Virtual sound cards; without them the tests that need some are skipped and say so.
 cards:
 	@scripts/virtual-audio.sh install
+
+# Apart from the tests: WebRTC and playwright take 250 MB, and Chromium is not a Python package.
+browser: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[web]' playwright
+	$(BIN)/python scripts/browser_call.py
 
 # Both environments at once.
 ready:
