@@ -73,8 +73,8 @@ class Phone:
 
     async def say(self, words: str) -> int:
         """Say something; returns when it begins, in ms since the call began."""
-        begun = self.now_ms()
-        self._to_say = resample(await asyncio.to_thread(voice, words), INPUT_RATE, RATE)
+        pcm = resample(await asyncio.to_thread(voice, words), INPUT_RATE, RATE)
+        self._to_say, begun = pcm, self.now_ms()
         await self.until(lambda: not self._to_say)
         return begun
 
