@@ -68,8 +68,8 @@ def build(
         UsageError: A class, function or file that the bot names cannot be used after all.
     """
     plan = plan_of(bot, canned)
-    with _modules_of(bot.folder):
-        return _make(bot, plan, engine, transport, worker)
+    _prefer_modules_of(bot.folder)
+    return _make(bot, plan, engine, transport, worker)
 
 
 def _make(
@@ -103,12 +103,18 @@ def _http_options(bot: Bot, engine: Engine) -> HttpOptions | None:
     return options
 
 
-@contextlib.contextmanager
-def _modules_of(folder: Path) -> Iterator[None]:
-    """Let the bot's own modules be imported; their folder stays on the path, as for a script."""
-    if str(folder) not in sys.path:
+def _prefer_modules_of(folder: Path) -> None:
+    """Let the bot's own modules be found first, as for a script in its folder.
+
+    Another bot in this process may have had modules of the same names.
+    """
+    if sys.path[:1] != [str(folder)]:
         sys.path.insert(0, str(folder))
-    yield
+    for path in folder.glob("*.py"):
+        known = getattr(sys.modules.get(path.stem), "__file__", None)
+        another = known is not None and Path(known).resolve() != path
+        if another and Path(str(known)).name == path.name:
+            del sys.modules[path.stem]
 
 
 @contextlib.contextmanager

@@ -52,7 +52,7 @@ def python_of(bot: Bot) -> str:
     transport = bot["transport"].name
     served = transport in ("browser", "telephony")
     build = _build_function(bot, plan)
-    tail = _served_tail() if served else _local_tail(bot, plan)
+    tail = _served_tail(bot) if served else _local_tail(bot, plan)
     used = list(_used(bot, plan, served=served))
     head = [
         f'"""{_title(bot)}"""',
@@ -83,8 +83,7 @@ def _used(bot: Bot, plan: Plan, *, served: bool) -> Iterable[Name]:
             yield Name("pipeline_live.builder.running:end_when_silent")
     else:
         yield Name("pipecat.runner.types:RunnerArguments")
-        yield Name("pipecat.runner.utils:create_transport")
-        yield Name("pipeline_live.builder.running:transport_params")
+        yield Name("pipeline_live.builder.running:session_transport")
 
 
 def _imports(used: list[Name], *, served: bool, tail: list[str], build: list[str]) -> list[str]:
@@ -193,10 +192,11 @@ def _local_tail(bot: Bot, plan: Plan) -> list[str]:
     return [*lines, "", "", 'if __name__ == "__main__":', "    asyncio.run(main())"]
 
 
-def _served_tail() -> list[str]:
+def _served_tail(bot: Bot) -> list[str]:
+    hang_up = ", hang_up=True" if bot["transport"].options.get("hang_up") else ""
     return [
         "async def bot(runner_args: RunnerArguments) -> None:",
-        "    transport = await create_transport(runner_args, transport_params())",
+        f"    transport = await session_transport(runner_args{hang_up})",
         "    worker, _ = build(transport)",
         "",
         '    @transport.event_handler("on_client_connected")',

@@ -53,7 +53,7 @@ def _serve(bot: Bot) -> int:
     except ImportError:
         raise UsageError(
             f"transport {bot['transport'].name} needs more packages; install "
-            "pipecat-pipeline-live[web]"
+            f"pipecat-pipeline-live[{'web' if bot['transport'].name == 'browser' else 'telephony'}]"
         ) from None
     from pipeline_live.builder.engine import engine_for
     from pipeline_live.builder.running import as_main_bot

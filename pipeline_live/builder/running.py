@@ -12,13 +12,14 @@ from typing import Any
 from loguru import logger
 from pipecat.frames.frames import EndFrame, ErrorFrame
 from pipecat.pipeline.worker import PipelineWorker
-from pipecat.runner.types import RunnerArguments
+from pipecat.runner.types import RunnerArguments, WebSocketRunnerArguments
 from pipecat.runner.utils import create_transport
 from pipecat.transports.base_transport import TransportParams
 from pipecat.workers.runner import WorkerRunner
 
 from pipeline_live.builder.building import Built, build
 from pipeline_live.builder.engine import Engine, emulated, engine_for, key_of
+from pipeline_live.builder.telephony import plain_telephony
 from pipeline_live.config import Bot, load
 from pipeline_live.emulator import Emulator
 from pipeline_live.errors import PipelineLiveError
@@ -27,6 +28,7 @@ from pipeline_live.processors import FileTransport, GeminiLiveService
 CHUNKS_10MS = 2
 """What a transport writes at once, as short as Pipecat's own bots never do: a stop is felt."""
 _LOOK_MS = 50
+_FIRST_WORD_WITHIN_MS = 20_000
 
 
 async def run_here(built: Built, end_after_ms: int | None = None) -> None:
@@ -69,6 +71,8 @@ async def end_when_silent(
 ) -> None:
     """End a call over files when all was said and both sides have been silent.
 
+    It does not end before the bot has said anything, unless nothing comes for 20 s.
+
     Args:
         worker: The pipeline.
         service: Its model.
@@ -76,7 +80,7 @@ async def end_when_silent(
         after_ms: For how long.
     """
     call, quiet_ms = service.call, 0
-    while quiet_ms < after_ms:
+    while quiet_ms < (after_ms if call.machine.reply is not None else _FIRST_WORD_WITHIN_MS):
         await asyncio.sleep(_LOOK_MS / 1000)
         busy = (
             transport.microphone.speaks
@@ -120,7 +124,7 @@ async def run_session(bot: Bot, engine: Engine, runner_args: RunnerArguments) ->
         engine: Whom it talks to.
         runner_args: What the runner knows of the session.
     """
-    transport = await create_transport(runner_args, transport_params())
+    transport = await session_transport(runner_args, hang_up=hangs_up(bot))
     built = build(bot, engine, transport, idle_timeout_secs=runner_args.pipeline_idle_timeout_secs)
 
     async def on_connected(*_: Any) -> None:
@@ -136,6 +140,29 @@ async def run_session(bot: Bot, engine: Engine, runner_args: RunnerArguments) ->
     )
     await runner.add_workers(built.worker)
     await runner.run()
+
+
+async def session_transport(runner_args: RunnerArguments, *, hang_up: bool = False) -> Any:
+    """The transport of a session that a runner brings.
+
+    Args:
+        runner_args: The session.
+        hang_up: A phone call ends at the provider when the bot ends, which takes its credentials.
+    """
+    match runner_args:
+        case WebSocketRunnerArguments(transport_type="websocket"):
+            pass
+        case WebSocketRunnerArguments() if not hang_up:
+            return await plain_telephony(runner_args, CHUNKS_10MS)
+        case _:
+            pass
+    return await create_transport(runner_args, transport_params())
+
+
+def hangs_up(bot: Bot) -> bool:
+    """Whether the bot ends phone calls at the provider."""
+    transport = bot["transport"]
+    return transport.name == "telephony" and bool(transport.options["hang_up"])
 
 
 def _lasting_engine(bot: Bot) -> Engine:

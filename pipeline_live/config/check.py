@@ -24,6 +24,11 @@ _PIPECAT_BASES = {
     "BaseAudioFilter": "audio filter",
     "BaseTransport": "transport",
 }
+_CREDENTIALS = {
+    "twilio": ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"),
+    "telnyx": ("TELNYX_API_KEY",),
+    "plivo": ("PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN"),
+}
 _ORDER = ("mic", "silero_vad", "the model", "playback", "speaker")
 _MODEL_NAMES = tuple(model.name for model in spec.MODELS)
 
@@ -156,6 +161,7 @@ class _Rules:
         self._steps()
         self._model()
         self._voice()
+        self._hanging_up()
         self._python_things()
         tools = self._tools()
         if tools is not None:
@@ -247,6 +253,26 @@ class _Rules:
             known = by_lower[hint.split('"')[1]]
             self._report.add(
                 self._place("voice"), f'unknown "voice" in a bot (did you mean "{known}"?)'
+            )
+
+    def _hanging_up(self) -> None:
+        """Hanging up at the provider takes credentials, which Pipecat reads by itself."""
+        transport = self._values["transport"]
+        environment = self._context.environment
+        if (
+            not isinstance(transport, Chosen)
+            or transport.name != "telephony"
+            or environment is None
+        ):
+            return
+        provider = transport.options["provider"]
+        if not transport.options["hang_up"] or provider not in _CREDENTIALS:
+            return
+        missing = [name for name in _CREDENTIALS[provider] if not environment.get(name)]
+        if missing:
+            self._report.add(
+                self._place("transport", "telephony", "hang_up"),
+                f'"hang_up" with {provider} needs {" and ".join(missing)}; export them',
             )
 
     # --- Python ----------------------------------------------------------------------------------

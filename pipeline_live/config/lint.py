@@ -7,9 +7,11 @@ import os
 import sys
 from pathlib import Path
 
+from pipeline_live.config import spec
 from pipeline_live.config.check import check_text, read_bytes
 from pipeline_live.config.findings import Finding, Report
 
+_BOT_FIELDS = [field.name for field in spec.BOT.fields]
 TYPE_CHECKING = False  # lint starts faster without the module typing
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +68,8 @@ def _check(name: str, environment: Mapping[str, str] | None) -> list[Report]:
 
     reports = []
     for fence in markdown.fences(content.decode("utf-8", "replace")):
+        if not markdown.may_be_a_bot(fence.text, _BOT_FIELDS):
+            continue
         report = Report(name, fence.first_line, fence.indent)
         check_text(fence.text, report, folder, environment)
         reports.append(report)

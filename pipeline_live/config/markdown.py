@@ -25,6 +25,13 @@ class Fence:
         self.indent = indent
 
 
+def may_be_a_bot(text: str, fields: list[str]) -> bool:
+    """Whether a fence looks like a bot: an instruction, a pipeline, or two more of its fields."""
+    words = "|".join(fields)
+    found = set(re.findall(rf"^({words})\s*:", text, re.MULTILINE))
+    return len(found) > 1 or bool(found & {"instruction", "pipeline"})
+
+
 def fences(markdown: str) -> Iterator[Fence]:
     """All YAML fences, except those whose opening line says ``no-lint`` behind the language."""
     lines = markdown.split("\n")

@@ -82,7 +82,7 @@ def _no_tool(found: Found) -> str:
         words -= {"typing", "t", "Any"}
         if "Annotated" in words:
             continue
-        strange = sorted(word for word in words if word not in _TYPES)
+        strange = sorted(words - {*_TYPES} - found.aliases)
         if strange:
             return (
                 f"parameter {parameter.name} of {name} is a {parameter.annotation}; the model can "

@@ -45,6 +45,7 @@ class Found:
         open: It takes keywords that cannot be known from the source.
         bases: Names of all base classes that were found.
         docstring: The first string in it.
+        aliases: Names that its module assigns; a type hint among them can be anything.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Found:
         open: bool = True,
         bases: frozenset[str] = frozenset(),
         docstring: str = "",
+        aliases: frozenset[str] = frozenset(),
     ) -> None:
         self.path = path
         self.kind = kind
@@ -62,6 +64,7 @@ class Found:
         self.open = open
         self.bases = bases
         self.docstring = docstring
+        self.aliases = aliases
 
 
 class _Module:
@@ -107,7 +110,7 @@ class Library:
             near = hint if "did you mean" in hint else ""
             raise Unusable(f"module {module.name} has no {name}{near}")
         what = module.names[name]
-        if what is None or depth > 8:
+        if what is None or depth > 8 or (isinstance(what, tuple) and not what[1]):
             return Found(path)
         if isinstance(what, tuple):
             try:
@@ -128,6 +131,7 @@ class Library:
             parameters,
             is_open or not plain,
             docstring=ast.get_docstring(what) or "",
+            aliases=frozenset(name for name, value in module.names.items() if value is None),
         )
 
     def _class(self, path: str, module: _Module, what: ast.ClassDef, depth: int) -> Found:
@@ -238,7 +242,7 @@ def _collect(body: list[ast.stmt], module: _Module) -> None:
                 module.made_up = module.made_up or node.name == "__getattr__"
             case ast.Import():
                 for alias in node.names:
-                    module.names[alias.asname or alias.name.partition(".")[0]] = None
+                    module.names[alias.asname or alias.name.partition(".")[0]] = (alias.name, "")
             case ast.ImportFrom():
                 source = _absolute(node, module)
                 for alias in node.names:

@@ -7,6 +7,7 @@ field here has an effect there.
 from __future__ import annotations
 
 from pipeline_live.config.components import Component, Field, ListOf, MapOf, OneOf
+from pipeline_live.config.faults import FAULT
 from pipeline_live.config.kinds import Boolean, Choice, Data, File, Number, Text, whole
 from pipeline_live.config.names import FUNCTION_NAME, PythonName
 
@@ -164,7 +165,7 @@ FLOOR = OneOf(
                     "Ask a model at each pause whether the sentence sounds complete.",
                     default=True,
                 ),
-                Field("pause_ms", whole(32, _MS), "Silence after which it is asked.", default=200),
+                Field("pause_ms", whole(32, _MS), "Silence after which it is asked.", default=160),
                 Field(
                     "end_ms",
                     whole(32, _MS),
@@ -279,6 +280,12 @@ TRANSPORT = OneOf(
                     default="twilio",
                 ),
                 *_SERVER,
+                Field(
+                    "hang_up",
+                    Boolean(),
+                    "End the call at the provider when the bot ends; takes its credentials.",
+                    default=False,
+                ),
                 Field(
                     "public_host",
                     Text(pattern=r"[A-Za-z0-9.-]+(:[0-9]+)?", like="bot.example.com"),
@@ -447,17 +454,6 @@ LINE = Component(
     one_of=("say", "play", "silence", "noise", "stop"),
     flags=("stop",),
 )
-FAULT = OneOf(
-    "fault",
-    (
-        Component("deaf", "The model never notices a voice that sets in while it speaks."),
-        Component(
-            "late_interrupt",
-            "The model notices a user's voice late.",
-            (Field("delay_ms", whole(1, 10_000), "How late.", default=1500),),
-        ),
-    ),
-)
 TEST = Component(
     "test",
     "A spoken conversation with the emulator, and what must happen in it.",
@@ -482,7 +478,12 @@ TEST = Component(
             "Answers of tools, in place of theirs.",
             example="{book_table: {ok: true}}",
         ),
-        Field("faults", ListOf(FAULT, "fault"), "What the model does wrong.", example="[deaf]"),
+        Field(
+            "faults",
+            ListOf(FAULT, "fault"),
+            "What the model does wrong.",
+            example="[missed-interrupt]",
+        ),
         Field("seed", whole(0, 2**31 - 1), "Decides the intervals that vary.", default=0),
     ),
 )

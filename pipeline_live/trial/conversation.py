@@ -17,8 +17,9 @@ from pipecat.workers.runner import WorkerRunner
 
 from pipeline_live.audio import INPUT_RATE, OUTPUT_RATE, read_wav, resample, silence, to_pcm
 from pipeline_live.builder import Built, build, emulated
-from pipeline_live.config import Bot
-from pipeline_live.emulator import Emulator, Reply, Script, synthesize
+from pipeline_live.config import Bot, Chosen
+from pipeline_live.config.faults import FAULT, LATE_INTERRUPT, TRIGGERS
+from pipeline_live.emulator import Emulator, Fault, Reply, Script, synthesize
 from pipeline_live.trial import clock, judge
 from pipeline_live.trial.judge import Look
 from pipeline_live.trial.stage import Room, Stage
@@ -70,9 +71,9 @@ def perform(bot: Bot, test: Mapping[str, Any], folder: Path, *, real_time: bool 
 
 def _asks_the_web(bot: Bot, test: Mapping[str, Any]) -> bool:
     """A web service answers in real time, whatever our clock says."""
-    canned = test["tool_results"] or {}
+    called = {reply["call"] for reply in test["replies"] or ()} - {*(test["tool_results"] or ())}
     return any(
-        tool.name == "http" and tool.options["name"] not in canned for tool in bot["tools"] or ()
+        tool.name == "http" and tool.options["name"] in called for tool in bot["tools"] or ()
     )
 
 
@@ -84,26 +85,31 @@ class _Trial:
 
     async def run(self) -> tuple[str, int]:
         """Hold it; return what went wrong and how long it was."""
-        faults = {fault.name: fault.options for fault in self._test["faults"] or ()}
-        late = faults.get("late_interrupt", {})
+        wanted: list[Chosen] = self._test["faults"] or []
+        late = [fault for fault in wanted if fault.name == LATE_INTERRUPT]
         emulator = Emulator(
             self._script(),
             seed=self._test["seed"],
-            deaf="deaf" in faults,
-            interrupt_delay_ms=int(late.get("delay_ms", 0)),
+            interrupt_delay_ms=int(late[0].options["delay_ms"]) if late else 0,
+            faults=[_fault(fault) for fault in wanted if fault not in late],
         )
         async with emulator:
             room = Room(self._folder / "call.wav")
             stage = Stage(room)
-            built = build(
-                self._bot,
-                emulated(emulator),
-                room,
-                canned=self._test["tool_results"],
-                observers=[stage],
-                cancel_on_idle_timeout=False,
-                enable_rtvi=False,
-            )
+            try:
+                built = build(
+                    self._bot,
+                    emulated(emulator),
+                    room,
+                    canned=self._test["tool_results"],
+                    observers=[stage],
+                    cancel_on_idle_timeout=False,
+                    enable_rtvi=False,
+                    enable_turn_tracking=False,
+                )
+            except BaseException:
+                await room.sink.cleanup()  # its file is open
+                raise
             stage.watch(built.service.call)
             async with _running(built, stage):
                 failure = await _Caller(self._bot, self._test, built, stage, room).talk()
@@ -125,6 +131,20 @@ class _Trial:
             for number, reply in enumerate(self._test["replies"] or ())
         ]
         return Script(replies)
+
+
+def _fault(wanted: Chosen) -> Fault:
+    """The emulator's fault, with its own settings where something was said about them."""
+    component = FAULT.component(wanted.name)
+    names = {trigger.name for trigger in TRIGGERS}
+    said = {
+        name: value
+        for name, value in wanted.options.items()
+        if value is not None and value != component.field(name).default
+    }
+    values = {name: value for name, value in said.items() if name not in names}
+    triggers = {name: value for name, value in said.items() if name in names}
+    return Fault(wanted.name, **triggers, values=values)
 
 
 @contextlib.asynccontextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SILENT_FOR_MS = 300
-"""How long the bot has to be silent for it to count: a pause between words is shorter."""
+"""How long the bot has to be silent for it to count."""
 
 
 @dataclass(frozen=True, slots=True)

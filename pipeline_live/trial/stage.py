@@ -135,20 +135,18 @@ class Stage(BaseObserver):
             self.seen.tools.append(called)
 
     def silent_ms(self) -> int | None:
-        """Since when the bot is silent, in call time; None while it sounds or is about to."""
+        """Since when the bot is silent, in call time; None while it sounds or has more to say."""
         now = asyncio.get_running_loop().time()
-        if self._room.sink.last_sound_s > now:
+        if self._room.sink.last_sound_s > now or self.call.ledger.waiting():
+            return None
+        if self.call.machine.gate.value == "replying":
             return None
         ago_ms = (now - self._room.sink.last_sound_s) * 1000
         return max(0, int(self.call.now_ms() - ago_ms))
 
     def at_rest(self) -> bool:
         """Nothing sounds, nothing arrives, nothing waits to be played."""
-        return (
-            self.silent_ms() is not None
-            and self.call.machine.gate.value != "replying"
-            and not self.call.ledger.waiting()
-        )
+        return self.silent_ms() is not None
 
     def heard(self) -> dict[int, str]:
         """The words heard of each reply so far, by its number."""

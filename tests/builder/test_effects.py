@@ -16,7 +16,9 @@ from bots import ENGINE, bot_of, built, setup_of
 from pipeline_live.builder import run as run_command
 from pipeline_live.builder.eject import python_of
 from pipeline_live.builder.plan import needs_early_access, plan_of
+from pipeline_live.builder.running import hangs_up
 from pipeline_live.config import spec
+from pipeline_live.config.faults import FAULT
 from pipeline_live.config.list import components
 from pipeline_live.processors import AudioFilter, Playback, SileroVAD, Volume
 from pipeline_live.turn import BargeIn, Floor, Phantom
@@ -467,6 +469,11 @@ EFFECTS: dict[str, tuple[str, Look, Any]] = {
         command,
         ["--host", "localhost", "--port", "99", "-t", "twilio"],
     ),
+    "telephony.hang_up": (
+        "transport: {telephony: {provider: exotel, hang_up: true}}\n",
+        lambda t, f: (hangs_up(bot_of(t, f)), "hang_up=True" in python_of(bot_of(t, f))),
+        (True, True),
+    ),
     "telephony.public_host": (
         "transport: {telephony: {public_host: a.example}}\n",
         command,
@@ -534,7 +541,7 @@ EFFECTS: dict[str, tuple[str, Look, Any]] = {
     "http.uninterruptible": (web("uninterruptible: true"), muted, ["MuteAfterTool"]),
 }
 
-IN_TRIALS = {"test", "reply", "line", "expectation", "late_interrupt", "deaf"}
+IN_TRIALS = {"test", "reply", "line", "expectation"} | {fault.name for fault in FAULT.components}
 """What a conversation's own tests show, in tests/trial."""
 
 

@@ -41,7 +41,7 @@ greeting: Greet the caller.
 voice: Kore
 interruption: {hold: {confirm_ms: 320}}
 uninterruptible: greeting
-transport: {files: {input: question.wav, output: %s, end_after_ms: 3000}}
+transport: {files: {input: question.wav, output: %s, end_after_ms: 2600}}
 pipeline:
   - mic
   - silero_vad

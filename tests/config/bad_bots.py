@@ -335,6 +335,15 @@ STEPS = [
 ]
 
 
+TRANSPORTS = [
+    bad(
+        "hanging up without credentials",
+        "transport: {telephony: {hang_up: true}}\n",
+        '2:34: "hang_up" with twilio needs TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN; export them',
+    ),
+]
+
+
 def with_model(model: str, options: str) -> str:
     return f"model: {model}\npipeline: [mic, {{gemini_live: {{{options}}}}}, speaker]\n"
 
@@ -512,8 +521,8 @@ TESTS = [
     ),
     bad(
         "unknown fault",
-        "tests: [{name: a, faults: [deff], conversation: [stop]}]\n",
-        '2:28: unknown fault "deff" (did you mean "deaf"?)',
+        "tests: [{name: a, faults: [mised-interrupt], conversation: [stop]}]\n",
+        '2:28: unknown fault "mised-interrupt" (did you mean "missed-interrupt"?)',
     ),
     bad(
         "same name twice",
@@ -532,7 +541,7 @@ TESTS = [
     ),
 ]
 
-BAD = [*FIELDS, *YAML, *VARIABLES, *STEPS, *FAMILIES, *PYTHON, *TESTS]
+BAD = [*FIELDS, *YAML, *VARIABLES, *STEPS, *TRANSPORTS, *FAMILIES, *PYTHON, *TESTS]
 
 MODULES = {
     "desk.py": '''

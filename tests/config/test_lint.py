@@ -210,7 +210,7 @@ def test_the_yaml_in_markdown_is_checked_with_the_lines_of_the_page(
     page.write_text(
         "# Bots\n\n```yaml\ninstruction: x\nvoise: y\n```\n\n1. A list\n\n"
         "   ~~~yml\n   instruction: x\n   flor: local\n   ~~~\n\n"
-        "```yaml no-lint\nanything: here\n```\n\n```python\nx: 1\n```\n"
+        "```yaml no-lint\nvoice: 5\n```\n\n```yaml\nanother: thing\n```\n\n```python\nx: 1\n```\n"
     )
     assert main(["lint", str(page)]) == 1
     assert capsys.readouterr().out.splitlines() == [

@@ -175,3 +175,45 @@ def test_lint_takes_less_than_three_times_what_importing_yaml_takes(tmp_path: Pa
     path.write_text("instruction: x\npipeline: [mic, silero_vad, gemini_live, speaker]\n")
     lint = fastest("-c", f"from pipeline_live.cli import main; main(['lint', {str(path)!r}])")
     assert lint < 3 * fastest("-c", "import yaml")
+
+
+def test_the_reference_page_is_the_specs() -> None:
+    from pipeline_live.config.reference import page
+
+    path = Path(__file__).parents[2] / "docs" / "yaml-reference.md"
+    assert path.read_text() == page(), (
+        "run: python -m pipeline_live.config.reference > docs/yaml-reference.md"
+    )
+
+
+def test_the_yaml_of_every_document_has_no_findings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each page beside the files that its fences are."""
+    from documents import DOCUMENTS, ROOT, fences_of
+
+    bots = 0
+    for document in DOCUMENTS:
+        folder = tmp_path / document.replace("/", "-")
+        folder.mkdir()
+        for fence in fences_of(document):
+            bots += fence.language == "yaml"
+            if fence.file_name is not None:
+                (folder / fence.file_name).write_text(fence.text)
+        page = folder / "page.md"
+        page.write_text((ROOT / document).read_text())
+        assert main(["lint", "--skip-env", str(page)]) == 0, capsys.readouterr().out
+    assert bots >= 2
+
+
+def test_what_the_guide_says_of_its_typos_is_what_lint_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from documents import fences_of
+
+    fences = fences_of("docs/yaml.md")
+    (typo,) = (fence for fence in fences if fence.file_name == "typo.yaml")
+    (tmp_path / "typo.yaml").write_text(typo.text)
+    monkeypatch.chdir(tmp_path)
+    assert main(["lint", "typo.yaml"]) == 1
+    assert capsys.readouterr().out in [fence.text for fence in fences]
