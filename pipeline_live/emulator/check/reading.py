@@ -25,6 +25,7 @@ from pipeline_live.emulator.check.events import (
 )
 from pipeline_live.errors import UsageError
 
+_LONGEST_MS = 24 * 3_600_000
 _FORMS = "a recording of pipeline-live record, an event list or a cassette"
 
 
@@ -45,13 +46,26 @@ def read_takes(path: Path) -> list[Take]:
         raise UsageError(f"{path}: cannot be read ({said}); give {_FORMS}") from None
     if path.suffix in (".yaml", ".yml"):
         return [_from_cassette(path, text)]
-    lines = list(_json_lines(path, text))
+    numbered = list(_json_lines(path, text))
+    lines = [line for _, line in numbered]
     if lines and "t_ms" in lines[0]:
+        _check_numbers(path, numbered, ("t_ms",))
         return [_from_event_list(path, lines)]
+    _check_numbers(path, numbered, ("session", "at_ms"))
     return _from_recording(path, lines)
 
 
-def _json_lines(path: Path, text: str) -> Iterator[dict[str, Any]]:
+def _check_numbers(
+    path: Path, lines: Iterable[tuple[int, dict[str, Any]]], names: tuple[str, ...]
+) -> None:
+    for number, line in lines:
+        for name in names:
+            value = line.get(name)
+            if not isinstance(value, int) or not 0 <= value < _LONGEST_MS:
+                raise UsageError(f"{path}:{number}: {name} must be a number; give {_FORMS}")
+
+
+def _json_lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
@@ -64,7 +78,7 @@ def _json_lines(path: Path, text: str) -> Iterator[dict[str, Any]]:
             ) from None
         if not isinstance(value, dict):
             raise UsageError(f"{path}:{number}: not a JSON object; give {_FORMS}")
-        yield value
+        yield number, value
 
 
 # --- our own -------------------------------------------------------------------------------------
@@ -106,28 +120,37 @@ def _take(
     fields: set[str] = set()
     setup: Json = {}
     for number, (side, at_ms, message) in enumerate(steps):
-        match side:
-            case "client":
-                events += said_by_client(message, at_ms, number)
-                setup = field_of(message, "setup") or setup
-            case "server":
-                said = list(said_by_server(message, at_ms, number))
-                if not audio_known:
-                    said = [_without_length(event) for event in said]
-                events += said
-                fields.update(fields_of(message))
-            case "speech":
-                start = message["state"] == "start"
-                events.append(Event(Kind.SPEECH_START if start else Kind.SPEECH_END, at_ms))
-            case _:
-                pass
-    if not setup:
+        try:
+            said = _said(side, message, at_ms, number)
+        except (AttributeError, TypeError, ValueError):
+            where = f"step {number + 1} of {name}" + ("" if at_ms is None else f", at {at_ms} ms")
+            raise UsageError(f"{path}: {where} is no Live message; give {_FORMS}") from None
+        if side == "client":
+            setup = field_of(message, "setup") or setup
+        if side == "server":
+            fields.update(fields_of(message))
+            said = said if audio_known else [_without_length(event) for event in said]
+        events += said
+    if not isinstance(setup, dict) or not setup:
         raise UsageError(f"{path}: {name} has no setup message; give {_FORMS}")
     vertex = "publishers/" in str(setup.get("model", ""))
     chunk_ms, sounds = _microphone(lines or [])
     return Take(
         name, setup, vertex, tuple(events), timed, True, chunk_ms, frozenset(fields), sounds
     )
+
+
+def _said(side: str, message: Json, at_ms: int | None, number: int) -> list[Event]:
+    match side:
+        case "client":
+            return list(said_by_client(message, at_ms, number))
+        case "server":
+            return list(said_by_server(message, at_ms, number))
+        case "speech":
+            start = message["state"] == "start"
+            return [Event(Kind.SPEECH_START if start else Kind.SPEECH_END, at_ms)]
+        case _:
+            return []
 
 
 def _without_length(event: Event) -> Event:
@@ -153,7 +176,8 @@ def _microphone(lines: list[dict[str, Any]]) -> tuple[int, tuple[bytes, ...]]:
             continue
         data, rate = field_of(blob, "data"), _rate(blob)
         if isinstance(data, dict):
-            lengths.append(int(data.get("bytes", 0)) * 1000 // (rate * BYTES_PER_SAMPLE))
+            size = data.get("bytes")
+            lengths.append(size * 1000 // (rate * BYTES_PER_SAMPLE) if type(size) is int else 0)
         elif isinstance(data, str):
             pcm = _decoded(data)
             lengths.append(len(pcm) * 1000 // (rate * BYTES_PER_SAMPLE))
@@ -173,7 +197,7 @@ def _audio_blob(message: Any) -> Json | None:
 
 def _rate(blob: Json) -> int:
     match = re.search(r"rate=(\d{4,6})", str(field_of(blob, "mimeType")))
-    return int(match[1]) if match else INPUT_RATE
+    return max(int(match[1]), 1000) if match else INPUT_RATE
 
 
 def _decoded(data: str) -> bytes:

@@ -1,6 +1,7 @@
 """The check: what it reads, that it finds what differs, and that it finds nothing else."""
 
 import json
+import random
 from dataclasses import replace
 
 import pytest
@@ -214,9 +215,16 @@ def test_intervals_by_hand():
     [
         ("none.jsonl", None, "cannot be read"),
         ("a.jsonl", "", "holds no session"),
-        ("a.jsonl", '{"session": 1}\n{"session', ":2:2: not a JSON object"),
+        ("a.jsonl", '{"session": 1, "at_ms": 0}\n{"session', ":2:2: not a JSON object"),
         ("a.jsonl", "[]", ":1: not a JSON object"),
         ("a.jsonl", '{"t_ms": 0, "event": "connect"}', "names no model"),
+        ("a.jsonl", '{"t_ms": 0}\n{"t_ms": "x"}', ":2: t_ms must be a number"),
+        ("a.jsonl", '{"session": 1, "at_ms": null}', ":1: at_ms must be a number"),
+        (
+            "a.jsonl",
+            '{"session": 1, "at_ms": 7, "from": "server", "message": {"serverContent": [1]}}',
+            "step 1 of a.jsonl, at 7 ms is no Live message",
+        ),
         ("a.jsonl", '{"session": 1, "at_ms": 0, "event": "open"}', "has no setup message"),
         ("a.yaml", "a: [1,\nb: }", ":2:"),
         ("a.yaml", "version: 1", "has no list of interactions"),
@@ -266,10 +274,40 @@ def lines_of(take, session):
         yield {**line, "from": "server", "message": message}
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_bent_recording_is_checked_or_refused_in_one_line(tmp_path, seed):
+    """Whatever somebody's file says: a report or a UsageError, never a traceback."""
+    rng = random.Random(seed)
+    path = tmp_path / "bent.jsonl"
+    lines = list(lines_of(spoken_take(), 1))
+    outcomes = set()
+    for _ in range(60):
+        bent = json.loads(json.dumps(lines))
+        for _ in range(rng.randint(1, 3)):
+            line = rng.choice(bent)
+            while True:
+                key = rng.choice(list(line))
+                if not isinstance(line[key], dict) or not line[key] or rng.random() < 0.3:
+                    break
+                line = line[key]
+            line[key] = rng.choice([None, 1, -1, "x", [], {}, [[]], {"bytes": "x"}, 10**30, True])
+        path.write_text("\n".join(map(json.dumps, bent)))
+        try:
+            for take in read_takes(path):
+                order_of(take)
+                measure(take.events)
+            outcomes.add("read")
+        except UsageError as error:
+            outcomes.add("refused")
+            assert str(path) in str(error)  # noqa: PT017 - the other outcome is as good
+    assert outcomes == {"read", "refused"}
+
+
 def test_two_sessions_of_our_own_in_one_file(tmp_path):
     path = tmp_path / "two.jsonl"
     wanted = spoken_take()
-    lines = [*lines_of(wanted, 1), *lines_of(wanted, 2), {"session": 2, "event": "close"}]
+    end = {"session": 2, "at_ms": 9000, "event": "close"}
+    lines = [*lines_of(wanted, 1), *lines_of(wanted, 2), end]
     path.write_text("\n".join(map(json.dumps, lines)) + "\n\n")
     first, second = read_takes(path)
     assert (first.name, second.name) == ("two.jsonl, session 1", "two.jsonl, session 2")
