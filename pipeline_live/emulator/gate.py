@@ -47,8 +47,9 @@ class Limits:
     setup_ms: int = 30_000
 
     def __post_init__(self) -> None:
-        if min(self.message_bytes, self.sessions, self.setup_ms) < 1:
-            raise UsageError(f"{self}: every limit must be 1 or more")
+        for name in ("message_bytes", "sessions", "setup_ms"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"a limit of {getattr(self, name)} {name}: must be 1 or more")
 
 
 @dataclass(frozen=True, slots=True)

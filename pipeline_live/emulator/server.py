@@ -210,9 +210,11 @@ class Emulator:
             )
         except OSError as error:
             self._remove_files()
-            # A name that nobody knows has an errno of another kind.
-            known = (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL)
-            if error.errno not in known and not isinstance(error, socket.gaierror):
+            if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+                raise UsageError(
+                    f"{self.host} is no address of this machine; choose another, or 127.0.0.1"
+                ) from None
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
             raise UsageError(
                 f"port {self.port} on {self.host} cannot be used ({error.strerror}); "

@@ -118,7 +118,9 @@ def test_beyond_loopback_a_key_must_be_given():
     add_arguments(parser)
     with pytest.raises(UsageError, match="without a key"):
         run(parser.parse_args(["--host", "0.0.0.0"]))
-    with pytest.raises(UsageError, match="must be 1 or more"):
+    with pytest.raises(UsageError, match="no address of this machine"):
+        run(parser.parse_args(["--host", "192.0.2.1", "--key", "k"]))
+    with pytest.raises(UsageError, match="0 sessions: must be 1 or more"):
         run(parser.parse_args(["--max-sessions", "0"]))
 
 
