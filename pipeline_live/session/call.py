@@ -13,6 +13,7 @@ from functools import partial
 from typing import Protocol
 
 from pipeline_live.audio import INPUT_RATE, bytes_of, ms_to_samples, samples_of
+from pipeline_live.errors import UsageError
 from pipeline_live.session.ears import Ears, EarsPolicy, Heard, Verdict
 from pipeline_live.session.recording import Recording
 from pipeline_live.session.report import InterruptionReport
@@ -34,7 +35,7 @@ from pipeline_live.turn.events import (
 )
 from pipeline_live.turn.machine import TurnMachine
 from pipeline_live.turn.playout import PlayoutLedger, Reply
-from pipeline_live.turn.policy import Floor, TurnPolicy
+from pipeline_live.turn.policy import Floor, Phantom, TurnPolicy
 from pipeline_live.vad import Window
 
 RECENT_MS = 8000
@@ -67,6 +68,9 @@ class Call:
         endpointer: Asked at each pause whether the user's turn is complete; without one, silence
             alone ends a turn.
         timeline: Where to write what happens; by default as ``PIPELINE_LIVE_TIMELINE`` says.
+
+    Raises:
+        UsageError: The policy needs ears that the call does not have.
     """
 
     def __init__(
@@ -78,6 +82,11 @@ class Call:
         endpointer: Endpointer | None = None,
         timeline: Timeline | None = None,
     ) -> None:
+        if ears is None and policy is not None and policy.phantom is Phantom.PLAY_ON:
+            raise UsageError(
+                "Phantom.PLAY_ON needs the local ears, or the bot would talk over everybody; let "
+                "the call listen, or leave phantom out of the policy"
+            )
         self.floor = floor
         self.timeline = timeline or Timeline.from_environment()
         self._own_timeline = timeline is None

@@ -19,8 +19,9 @@ from fakes import (
 from google.genai import types
 from test_stop import FAMILIES, kinds, settle
 
+from pipeline_live.errors import UsageError
 from pipeline_live.session import Call, EarsPolicy
-from pipeline_live.turn import Floor
+from pipeline_live.turn import Floor, Phantom, TurnPolicy
 from pipeline_live.turn.events import SpeechEnded, SpeechStarted
 
 SOUND = b"\x11\x11" * 320
@@ -187,3 +188,8 @@ def test_while_a_protected_reply_is_made_the_server_gets_silence_and_the_ears_he
             reader.task.cancel()
 
     run(scenario())
+
+
+def test_a_phantom_cannot_be_told_without_ears():
+    with pytest.raises(UsageError, match="needs the local ears"):
+        Call(policy=TurnPolicy(phantom=Phantom.PLAY_ON))
