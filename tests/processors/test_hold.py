@@ -195,9 +195,7 @@ def test_time_that_passes_between_two_looks_at_the_clock_does_not_end_playout(tm
     player.run(play)
 
 
-def test_the_end_of_the_bot_lets_a_hold_go(tmp_path):
-    player = Player(tmp_path)
-
+def check_that_the_end_lets_a_hold_go(player: Player) -> None:
     async def play(worker: Any) -> None:
         await worker.queue_frame(player.say(1000))
         await asyncio.sleep(0.3)
@@ -209,9 +207,7 @@ def test_the_end_of_the_bot_lets_a_hold_go(tmp_path):
     assert abs(sum(len(part) for part in parts) / 24 - 1000) <= 2 * 5 + 1
 
 
-def test_what_may_not_be_interrupted_is_not_held(tmp_path):
-    player = Player(tmp_path)
-
+def check_that_a_notice_is_not_held(player: Player) -> None:
     async def play(worker: Any) -> None:
         player.say(500)
         player.fact(SpeechSuspected)
@@ -222,6 +218,14 @@ def test_what_may_not_be_interrupted_is_not_held(tmp_path):
 
     (only,) = stretches(player.run(play))
     assert abs(len(only) / 24 - 300) <= 6
+
+
+def test_the_end_of_the_bot_lets_a_hold_go(tmp_path):
+    check_that_the_end_lets_a_hold_go(Player(tmp_path))
+
+
+def test_what_may_not_be_interrupted_is_not_held(tmp_path):
+    check_that_a_notice_is_not_held(Player(tmp_path))
 
 
 def test_a_hold_before_the_first_sound_delays_it(tmp_path):

@@ -10,25 +10,32 @@ from typing import Any
 import numpy as np
 import pytest
 from pipecat.frames.frames import (
-    EndFrame,
+    ErrorFrame,
     InputAudioRawFrame,
     InterruptionFrame,
-    OutputAudioRawFrame,
     StartFrame,
-    TTSAudioRawFrame,
 )
 from pipelines import Tap, running
-from test_hold import FADE, FADE_STEP, RATE, Caller, hum, largest_step, stretches
+from test_hold import (
+    FADE,
+    FADE_STEP,
+    RATE,
+    Caller,
+    Player,
+    check_that_a_notice_is_not_held,
+    check_that_the_end_lets_a_hold_go,
+    hum,
+    largest_step,
+    stretches,
+)
 from virtual_time import run_virtual
 
-from pipeline_live.devices import LocalAudio
+from pipeline_live.devices import LocalAudio, local_audio
 from pipeline_live.errors import UsageError
-from pipeline_live.processors import LocalTransport, LocalTransportParams, Playback, tags
+from pipeline_live.processors import LocalTransport, LocalTransportParams, Playback
 from pipeline_live.session import Call
 from pipeline_live.turn.events import (
-    AudioReceived,
     SpeechDismissed,
-    SpeechStarted,
     SpeechSuspected,
     StopRequested,
     TurnCompleted,
@@ -75,26 +82,14 @@ class Card:
             audio._heard(b"\1\0" * 320)
 
 
-class Stage:
-    """A call, a Playback and the transport over a made-up card."""
+class Stage(Player):
+    """A call, a Playback and the transport over a made-up card, which knows what was heard."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **params: Any) -> None:
         self.card = Card(monkeypatch)
         self.call = Call()
         self.transport = LocalTransport(LocalTransportParams(**params))
         self.tap = Tap()
-
-    def fact(self, kind: Any, *values: Any) -> None:
-        now = self.call.now_ms()
-        onset = (now,) if kind in (SpeechSuspected, SpeechStarted) else ()
-        self.call.apply(kind(now, *(values or onset)))
-
-    def say(self, ms: int) -> TTSAudioRawFrame:
-        self.call.apply(AudioReceived(self.call.now_ms(), 24 * ms))
-        frame = TTSAudioRawFrame(hum(ms).tobytes(), RATE, 1)
-        assert self.call.machine.reply is not None
-        tags.tag_reply(frame, self.call.machine.reply)
-        return frame
 
     @asynccontextmanager
     async def live(self) -> AsyncIterator[Any]:
@@ -193,32 +188,11 @@ def test_the_next_reply_is_heard_whole_after_an_interruption(monkeypatch: Any) -
 
 
 def test_the_end_of_the_bot_lets_a_hold_go(monkeypatch: Any) -> None:
-    stage = Stage(monkeypatch)
-
-    async def play(worker: Any) -> None:
-        await worker.queue_frame(stage.say(1000))
-        await asyncio.sleep(0.3)
-        stage.fact(SpeechSuspected)
-        await asyncio.sleep(0.2)
-        await worker.queue_frame(EndFrame())
-
-    parts = stretches(stage.run(play))
-    assert abs(sum(len(part) for part in parts) / 24 - 1000) <= 2 * 5 + 1
+    check_that_the_end_lets_a_hold_go(Stage(monkeypatch))
 
 
 def test_what_may_not_be_interrupted_is_not_held(monkeypatch: Any) -> None:
-    stage = Stage(monkeypatch)
-
-    async def play(worker: Any) -> None:
-        stage.say(500)
-        stage.fact(SpeechSuspected)
-        notice = OutputAudioRawFrame(hum(300).tobytes(), RATE, 1)
-        notice.interruptible = False
-        await worker.queue_frame(notice)
-        await asyncio.sleep(1)
-
-    (only,) = stretches(stage.run(play))
-    assert abs(len(only) / 24 - 300) <= 6
+    check_that_a_notice_is_not_held(Stage(monkeypatch))
 
 
 def test_only_one_direction_opens_only_one_device(monkeypatch: Any) -> None:
@@ -230,6 +204,20 @@ def test_only_one_direction_opens_only_one_device(monkeypatch: Any) -> None:
 
     stage.run(play)
     assert not stage.tap.of(InputAudioRawFrame)
+
+
+def test_a_device_that_does_not_exist_is_told_in_the_pipeline(monkeypatch: Any) -> None:
+    monkeypatch.setattr(local_audio, "devices", lambda kind: [])
+    transport = LocalTransport(LocalTransportParams(loudspeaker="hdmi", microphone="nothing"))
+    tap = Tap()
+
+    async def scenario() -> None:
+        async with running(tap, transport.output()):
+            await tap.until(lambda: [each for each in tap.up if isinstance(each, ErrorFrame)])
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+    (error,) = [each for each in tap.up if isinstance(each, ErrorFrame)]
+    assert error.error == "no loudspeaker 'hdmi': there is none at all; plug one in"
 
 
 def test_a_rate_that_no_card_can_do_is_refused_at_once() -> None:
