@@ -25,6 +25,7 @@ FRAME_MS = 20
 _FRAME = RATE * FRAME_MS // 1000
 _UNKNOWN = 255  # loudness of a frame that nobody measured: it counts as speech
 _DROP_DB = 30  # silence is so much below the loudest tenth of the frames
+_NOISE_DB, _LEAST_DROP_DB = 6, 15  # or so little above the quietest twentieth, but so much below
 _PAUSE_FRAMES = 5  # shorter silence belongs to a word: the closure of a p, t or k
 
 # Length of a word at pace 1: fitted to four synthetic voices, which scatter 90 ms around it.
@@ -211,14 +212,12 @@ class Alignment:
         return stretches
 
     def _floor(self) -> int:
-        """The loudness below which there is silence."""
-        spoken = sum(self._counts[1:_UNKNOWN])
-        louder = 0
-        for level in range(_UNKNOWN - 1, 0, -1):
-            louder += self._counts[level]
-            if louder * 10 > spoken:
-                return max(1, level - _DROP_DB)
-        return 1
+        """The loudness below which there is silence, or the noise behind the voice."""
+        frames = list(itertools.accumulate(self._counts[:_UNKNOWN]))  # up to each loudness
+        total, mute = frames[-1], frames[0]
+        loud = bisect.bisect_left(frames, total - (total - mute) / 10)
+        noise = bisect.bisect_right(frames, total // 20)
+        return max(1, loud - _DROP_DB, min(noise + _NOISE_DB, loud - _LEAST_DROP_DB))
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,17 @@ def test_a_word_counts_once_half_of_it_was_heard():
     assert heard(alignment, middle_ms + 5) == "aaaa"
 
 
+def test_pauses_are_found_in_front_of_noise():
+    """Noise 20 dB below the voice would be speech for a fixed threshold."""
+    alignment = Alignment()
+    alignment.read("Wait. There is one thing more.")
+    samples, levels = sound(900, 600, 1500)
+    alignment.hear(samples, bytes(max(level, LOUD - 20) for level in levels))
+    alignment.close()
+    assert heard(alignment, 1450) == "Wait."
+    assert heard(alignment, 1700) == "Wait. There"
+
+
 def test_text_far_ahead_of_its_sound_waits_for_it():
     alignment = Alignment()
     alignment.read("One two three four five six seven eight nine ten, all before any sound. ")
