@@ -109,7 +109,7 @@ def user(rate=16_000):
     return speech, resample(sound, 24_000, rate)
 
 
-@pytest.mark.parametrize("rate", [8000, 16_000, 24_000, 48_000])
+@pytest.mark.parametrize("rate", [8000, 16_000, 22_050, 24_000, 44_100, 48_000])
 def test_real_speech_is_noticed_in_time(rate):
     speech, pcm = user(rate)
     onset, ending = Ears().hear(pcm, rate)
@@ -118,6 +118,16 @@ def test_real_speech_is_noticed_in_time(rate):
     assert 64 <= onset.position_ms - spoken_ms <= 235
     assert 1150 <= ending.position_ms - silent_ms <= 1420
     assert abs(ending.speech_ms - (silent_ms - spoken_ms)) < 200
+
+
+def test_noise_and_a_scrap_of_a_word_are_no_turn_and_a_longer_one_is():
+    """In real calls 100 ms of noise did not interrupt, and 400 ms of a word did (ANC)."""
+    speech, pcm = user()
+    at = (500 + speech.words[0].start_ms) * 32
+    noise = np.random.default_rng(0).normal(0, 3000, 1600).astype("<i2").tobytes()
+    for sound, events in ((noise, 0), (pcm[at:][: 100 * 32], 0), (pcm[at:][: 400 * 32], 2)):
+        heard = silence(500, 16_000) + sound + silence(2000, 16_000)
+        assert len(Ears().hear(heard, 16_000)) == events
 
 
 def test_the_pieces_of_the_sound_do_not_matter():
