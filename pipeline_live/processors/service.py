@@ -125,6 +125,7 @@ class _Live(GeminiLiveLLMService):
         self._on_the_way = tags.OnTheWay()
         self._news: asyncio.Queue[_News] = asyncio.Queue(MAX_NEWS)
         self._telling: asyncio.Task[None] | None = None
+        self._followed = False
         self._others_decide = False
         self._seed: list[Any] | None = None  # the messages that began the conversation
         self._user_turn = False  # as the pipeline's frames have it
@@ -153,7 +154,11 @@ class _Live(GeminiLiveLLMService):
             is_realtime_service=True,
             user_turn_strategies=strategies(),
             floor=self._call.floor,
+            tell_followed=self._be_followed,
         )
+
+    def _be_followed(self) -> None:
+        self._followed = True
 
     def set_audio_input_paused(self, paused: bool) -> None:
         """Mute or unmute the microphone; what is said meanwhile is kept nowhere."""
@@ -301,7 +306,7 @@ class _Live(GeminiLiveLLMService):
     def _follow(self, *, started: bool) -> None:
         """Follow a turn that somebody else in the pipeline decided (local floor)."""
         speaking = self._call.machine.user is User.SPEAKING
-        if self._call.floor is not Floor.LOCAL or started == speaking:
+        if self._followed or self._call.floor is not Floor.LOCAL or started == speaking:
             return
         if not self._others_decide:
             self._others_decide = True

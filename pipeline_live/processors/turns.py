@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,9 +31,12 @@ class LiveServiceMetadataFrame(LLMServiceMetadataFrame):
 
     Parameters:
         floor: Who decides user turns in its call.
+        tell_followed: Called by turn strategies that follow the call's proposals, so that the
+            service knows their turns for its own, however late they are announced.
     """
 
     floor: Floor = field(default=Floor.SERVER, kw_only=True)
+    tell_followed: Callable[[], None] = field(default=lambda: None, kw_only=True)
 
 
 @dataclass
@@ -79,6 +83,8 @@ class CallUserTurnStart(ExternalUserTurnStartStrategy):
 
     async def process_frame(self, frame: Frame) -> ProcessFrameResult:
         """Look at the service's announcement and at messages; leave the rest to the base."""
+        if isinstance(frame, LiveServiceMetadataFrame):
+            frame.tell_followed()
         if isinstance(frame, LLMServiceMetadataFrame):
             self._check(frame)
         if isinstance(frame, LLMMessagesAppendFrame) and frame.run_llm:

@@ -305,6 +305,27 @@ def test_the_latency_of_an_answer_is_measured_once(tmp_path, floor, vad):
     assert 0.1 < stopped.stop_secs < 3.5
 
 
+@pytest.mark.parametrize("followed", [True, False], ids=["our strategies", "others'"])
+def test_a_turn_that_is_announced_late_is_not_taken_for_another(tmp_path, followed):
+    """Goes red when the frame of our own turn, which comes after its end, begins one more."""
+    bot = Bot(tmp_path, "local")
+
+    async def play() -> None:
+        await bot.begin()
+        bot.reply()
+        await bot.heard(1)
+        bot.service._followed = followed
+        await bot.speak()
+        await bot.tap.until(lambda: bot.tap.of(UserStoppedSpeakingFrame))
+        await bot.pair.user().push_frame(UserStartedSpeakingFrame())
+        await bot.tap.until(lambda: len(bot.tap.of(UserStartedSpeakingFrame)) == 2)
+        await asyncio.sleep(0.5)
+        inputs = [message.get("realtime_input", {}) for message in bot.lines.line.sent]
+        assert sum("activityStart" in one for one in inputs) == (1 if followed else 2)
+
+    bot.run(play)
+
+
 # --- an RTVI client -----------------------------------------------------------------------------
 
 
