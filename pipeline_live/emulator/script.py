@@ -40,6 +40,8 @@ class Reply:
         speed: How many times faster than usual it is spoken.
         length_ms: How long it lasts: the text is spoken over and over, and broken off after a
             word; None for once and whole.
+        interim: Said first, while it is still being thought about: a turn of its own for models
+            that tell when they are idle, the first words of the same turn for the others.
         grounding: What Google Search is said to have found, as ``groundingMetadata`` has it.
     """
 
@@ -51,6 +53,7 @@ class Reply:
     voice: str | None = None
     speed: float = 1.0
     length_ms: int | None = None
+    interim: str = ""
     grounding: Mapping[str, Any] | None = None
 
     @property

@@ -9,6 +9,7 @@
       - It is sunny.
       - say: The harbour is old. It began as a row of huts.
         heard: Tell me about the harbour.     # what the model understood
+        interim: Let me think.  # said first; extended thinking makes it a turn of its own
         delay_ms: 300           # from the end of the user's turn to the first sound
         length_ms: 20000        # over and over, for so long
         voice: heart
@@ -39,7 +40,7 @@ from pipeline_live.emulator.script import Pattern, Reply, Script, ToolUse
 from pipeline_live.emulator.voice import FASTEST, SLOWEST, VOICES
 from pipeline_live.errors import UsageError
 
-_LONGEST_MS = 3_600_000
+_LONGEST_MS = 600_000
 
 
 def read_script(path: Path) -> Script:
@@ -147,7 +148,7 @@ class _Reader:
 
     def _setting(self, key: str, node: yaml.Node) -> Any:
         match key:
-            case "say" | "heard":
+            case "say" | "heard" | "interim":
                 return self._text(node, key)
             case "delay_ms" | "length_ms":
                 return self._whole(node, key)
@@ -253,6 +254,7 @@ class _Reader:
 _REPLY = {
     "say": "text",
     "heard": "heard",
+    "interim": "interim",
     "delay_ms": "delay_ms",
     "length_ms": "length_ms",
     "voice": "voice",

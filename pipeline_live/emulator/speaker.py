@@ -44,6 +44,7 @@ class _Running:
     generated: bool = False
     reason: str = ""
     calls: Round | None = None
+    then: Reply | None = None
     over: bool = False
 
 
@@ -135,7 +136,8 @@ class Speaker:
             return
         if reply.delay_ms is not None:
             delay_ms = reply.delay_ms
-        running = _Running(reply, next(self._tickets))
+        reply, then = self._in_turns(reply)
+        running = _Running(reply, next(self._tickets), then=then)
         self._run(running)
         self._session.replies += 1
         if not reply.calls:
@@ -144,6 +146,15 @@ class Speaker:
         call_ms = self._stage.wait(self._family.call_ms) if delay_ms is None else delay_ms
         call_ms = max(at_ms + call_ms, self._free_ms)
         self._stage.plan(call_ms, partial(self._call, running), running)
+
+    def _in_turns(self, reply: Reply) -> tuple[Reply, Reply | None]:
+        """A reply as the turn that it begins with, and the rest (THINK: turnComplete != idle)."""
+        if not reply.interim:
+            return reply, None
+        rest = replace(reply, interim="", delay_ms=None)
+        if not self._family.idle_status:
+            return replace(rest, text=f"{reply.interim} {reply.text}"), None
+        return replace(rest, text=reply.interim, tool=None, length_ms=None), rest
 
     def catch_up(self, at_ms: int) -> None:
         """Give a reply that was put off, if nobody speaks."""
@@ -292,7 +303,9 @@ class Speaker:
     def _finish(self, running: _Running, at_ms: int) -> None:
         running.over = True
         self._run(None)
-        self._complete(running, at_ms)
+        self._complete(running, at_ms, idle=running.then is None)
+        if running.then is not None:
+            self.answer(running.then, at_ms)
         self.catch_up(at_ms)
 
     def _complete(

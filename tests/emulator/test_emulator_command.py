@@ -86,6 +86,32 @@ def test_a_key_of_the_environment_is_asked_for_and_not_shown(monkeypatch, capsys
     assert "hush" not in asyncio.run(call())
 
 
+def test_scripts_faults_and_facts_come_from_the_command_line(tmp_path):
+    script = tmp_path / "talk.yaml"
+    script.write_text("patterns:\n  - {when: weather, say: Rain., tool: look}\ndefault: Else.")
+    options = ["--script", str(script), "--family", "2.5-native-audio", "--profile", "call_id=c-{}"]
+    options += ["--fault", "unknown-message@at_ms=150,key=newThing", "--hearing", "phone"]
+    question = {"realtimeInput": {"text": "And the weather?"}}
+
+    async def call(url, ca_file):
+        context = ssl.create_default_context(cafile=ca_file)
+        async with connect(url.replace("https", "wss") + PATH + "?key=x", ssl=context) as socket:
+            await socket.send(json.dumps({"setup": {"model": "models/next-year"}}))
+            await socket.send(json.dumps(question))
+            seen = {}
+            while not {"newThing", "toolCall"} <= seen.keys():
+                seen |= json.loads(await socket.recv())
+            return seen["toolCall"]["functionCalls"][0]
+
+    with start("--json", *options) as process:
+        facts = json.loads(process.stdout.readline())
+        wanted = asyncio.run(call(facts["base_url"], facts["ca_file"]))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert wanted["name"] == "look"
+    assert re.fullmatch(r"c-\d+", wanted["id"])
+
+
 @pytest.fixture(scope="module")
 def told():
     """The pointers of a running emulator, its own certificate trusted by the environment."""

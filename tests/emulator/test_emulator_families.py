@@ -304,6 +304,37 @@ def test_extended_thinking_is_idle_only_when_nothing_is_owed():
     assert statuses(call) == ["IN_PROGRESS", "IDLE"]
 
 
+THOUGHTFUL = Reply("It is old.", interim="Let me think.")
+
+
+def test_extended_thinking_says_something_first_in_a_turn_that_is_not_the_last():
+    call = opened(THOUGHTFUL, **options_of("3.8-live-extended-thinking"))
+    call.say(ask())
+    call.wait(8000)
+    assert statuses(call) == ["IN_PROGRESS", "IDLE"]
+    assert call.kinds() == ["audio", "generationComplete", "turnComplete"] * 2
+    assert [e.text for e in call.session.history][1:] == ["Let me think.", "It is old."]
+
+
+def test_whoever_cuts_what_is_said_first_never_hears_the_rest():
+    call = opened(THOUGHTFUL, "Two.", **options_of("3.8-live-extended-thinking"))
+    call.say(ask())
+    call.wait_for("audio")
+    call.talk(800)
+    call.pause(6000)
+    assert statuses(call) == ["IDLE", "IDLE"]
+    assert call.session.history[-1].text == "Two."
+    assert "It is old." not in [entry.text for entry in call.session.history]
+
+
+def test_others_say_all_of_it_in_one_turn():
+    call = opened(THOUGHTFUL, **options_of("3.8-live"))
+    call.say(ask())
+    call.wait(8000)
+    assert call.count("turnComplete") == 1
+    assert call.session.history[-1].text == "Let me think. It is old."
+
+
 # --- clientContent ---------------------------------------------------------------------------
 
 

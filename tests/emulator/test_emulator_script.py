@@ -88,6 +88,7 @@ turns:
   - It is sunny.
   - say: The harbour is old.
     heard: Tell me about the harbour.
+    interim: Let me think.
     delay_ms: 300
     length_ms: 20000
     voice: heart
@@ -113,6 +114,7 @@ def test_a_whole_script():
             Reply(
                 "The harbour is old.",
                 heard="Tell me about the harbour.",
+                interim="Let me think.",
                 delay_ms=300,
                 length_ms=20_000,
                 voice="heart",
@@ -152,7 +154,7 @@ BROKEN = [
     ("turns:\n  - say: [a]", "2:10: say is text here"),
     ("turns:\n  - say: a\n    delay_ms: soon", "3:15: delay_ms is a number of milliseconds, 0 to"),
     ("turns:\n  - say: a\n    delay_ms: -1", "3:15: delay_ms is"),
-    ("turns:\n  - say: a\n    length_ms: 9999999", "3:16: length_ms is"),
+    ("turns:\n  - say: a\n    length_ms: 600001", "3:16: length_ms is"),
     ("turns:\n  - say: a\n    speed: 9", "3:12: speed is a number from 0.5 to 1.75"),
     ("voice: hart", "1:8: no voice 'hart'; did you mean heart?"),
     ("turns:\n  - say: a\n    tool: {nme: f}", "3:12: no field of a tool 'nme'; did you mean name"),
