@@ -66,6 +66,22 @@ async def finish_interruption(service: GeminiLiveLLMService) -> None:
     await service._handle_interruption()
 
 
+async def finish_question(service: GeminiLiveLLMService) -> bool:
+    """Send on at once what the user said last, whose end the base waits for up to 0.5 s.
+
+    Returns:
+        Whether there was anything.
+    """
+    words, service._user_transcription_buffer = service._user_transcription_buffer, ""
+    base: Any = service  # which declares this attribute as None only
+    waiting, base._transcription_timeout_task = base._transcription_timeout_task, None
+    if waiting is not None:
+        await service.cancel_task(waiting)
+    if words:
+        await service._push_user_transcription(words)
+    return bool(words)
+
+
 async def seed_again(service: GeminiLiveLLMService) -> None:
     """Give a fresh session, which remembers nothing, the conversation so far."""
     if service._context is not None:

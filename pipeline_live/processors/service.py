@@ -82,7 +82,8 @@ from pipeline_live.vad import warm_up
 
 MAX_NEWS = 256
 """Frames that wait to be broadcast; more than that at once would be a bug."""
-
+MOST_HOPS = 32
+"""Steps of the event loop that the user's last words may take to their aggregator."""
 
 _News = tuple[type[Frame], dict[str, Any]]
 
@@ -263,6 +264,11 @@ class _Live(GeminiLiveLLMService):
         aggregator = heard.user_aggregator_before(self)
         if aggregator is None or not self._uncorrected:
             return ""
+        if await compatibility.finish_question(self):
+            for _ in range(MOST_HOPS):
+                if aggregator.aggregation_string():
+                    break
+                await asyncio.sleep(0)  # it is on its way there
         return await aggregator.push_aggregation()
 
     async def _correct_context(self, question: str) -> None:

@@ -33,6 +33,8 @@ FACADE: dict[str, set[str]] = {
 # each has after the constructor.
 PRIVATE_ATTRIBUTES: dict[str, object] = {
     "_bot_audio_buffer": bytearray(),
+    "_user_transcription_buffer": "",
+    "_transcription_timeout_task": None,
     "_bot_is_responding": False,
     "_vad_disabled": False,
     "_session_resumption_handle": None,
@@ -47,6 +49,7 @@ PRIVATE_METHODS: dict[str, dict[str, Any]] = {
     "_create_initial_response": {"for_reconnect": False},
     "_create_single_response": {"messages_list": REQUIRED},
     "_handle_interruption": {},
+    "_push_user_transcription": {"text": REQUIRED, "result": None},
     "_send_user_text": {"text": REQUIRED},
 }
 

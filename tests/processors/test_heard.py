@@ -154,6 +154,7 @@ class Call:
         plan: list[tuple[int, dict[str, Any]]],
         cut_ms: int,
         by: str,
+        question: str = QUESTION,
         question_late_ms: int = 0,
         extra: list[tuple[int, dict[str, Any]]] | None = None,
     ) -> None:
@@ -163,10 +164,10 @@ class Call:
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.1)
             if not question_late_ms:
-                self.lines.line.feed(frames.input_words(QUESTION))
+                self.lines.line.feed(frames.input_words(question))
                 await asyncio.sleep(0.2)
             begin = asyncio.get_running_loop().time()
-            late = [(question_late_ms, frames.input_words(QUESTION))] if question_late_ms else []
+            late = [(question_late_ms, frames.input_words(question))] if question_late_ms else []
             pending = sorted([*plan, *late, *(extra or [])], key=lambda one: one[0])
             for at_ms, message in pending:
                 if at_ms >= cut_ms:
@@ -243,6 +244,13 @@ def test_a_question_that_is_transcribed_late_still_comes_first(tmp_path, by):
     outcome = Call(tmp_path).interrupted(600, by, question_late_ms=150)
     check(outcome)
     assert outcome.messages[1] == ("user", QUESTION)
+
+
+@pytest.mark.parametrize("by", ["stop", "behind"])
+def test_a_question_without_an_end_is_not_waited_for(tmp_path, by):
+    """Pipecat's service keeps it for half a second, to see whether more of the sentence comes."""
+    outcome = Call(tmp_path).interrupted(250, by, question=QUESTION.rstrip("?"))
+    check(outcome)
 
 
 @pytest.mark.parametrize(
