@@ -79,6 +79,8 @@ class Take:
         timed: Events have times.
         framed: The messages themselves are known, not only what they said.
         chunk_ms: Length of the microphone's messages.
+        every_ms: Mean time between them; None when it is their length. A busy client sends more
+            slowly than it records, and all that follows from silence comes later.
         fields: Paths of all fields that the server sent.
         sounds: What the user's speech sounded like, where the recording holds it, in order;
             mono s16le at 16 kHz.
@@ -91,6 +93,7 @@ class Take:
     timed: bool
     framed: bool = True
     chunk_ms: int = 20
+    every_ms: float | None = None
     fields: frozenset[str] = frozenset()
     sounds: tuple[bytes, ...] = ()
 

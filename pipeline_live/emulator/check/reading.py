@@ -7,6 +7,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from pipeline_live.emulator.check.events import (
 )
 from pipeline_live.errors import UsageError
 
+_MANY = 50
 _LONGEST_MS = 24 * 3_600_000
 _FORMS = "a recording of pipeline-live record, an event list or a cassette"
 
@@ -134,9 +136,17 @@ def _take(
     if not isinstance(setup, dict) or not setup:
         raise UsageError(f"{path}: {name} has no setup message; give {_FORMS}")
     vertex = "publishers/" in str(setup.get("model", ""))
-    chunk_ms, sounds = _microphone(lines or [])
+    microphone = _microphone(lines or [])
     return Take(
-        name, setup, vertex, tuple(events), timed, True, chunk_ms, frozenset(fields), sounds
+        name,
+        setup,
+        vertex,
+        tuple(events),
+        timed,
+        chunk_ms=microphone.chunk_ms,
+        every_ms=microphone.every_ms,
+        fields=frozenset(fields),
+        sounds=microphone.sounds,
     )
 
 
@@ -157,10 +167,19 @@ def _without_length(event: Event) -> Event:
     return Event(event.kind, event.at_ms, event.text, None, event.body, event.message)
 
 
-def _microphone(lines: list[dict[str, Any]]) -> tuple[int, tuple[bytes, ...]]:
-    """Length of the microphone's messages, and the sound of each marked stretch if it was kept."""
+@dataclass(frozen=True, slots=True)
+class _Microphone:
+    """How the client sent sound, and the sound of each marked stretch where it was kept."""
+
+    chunk_ms: int
+    every_ms: float | None
+    sounds: tuple[bytes, ...]
+
+
+def _microphone(lines: list[dict[str, Any]]) -> _Microphone:
     chunks: list[tuple[int, bytes]] = []
-    lengths = []
+    lengths: list[int] = []
+    sent_ms: list[int] = []
     stretches: list[tuple[int, int]] = []
     start_ms = 0
     for line in lines:
@@ -175,6 +194,7 @@ def _microphone(lines: list[dict[str, Any]]) -> tuple[int, tuple[bytes, ...]]:
         if blob is None or line.get("from") != "client":
             continue
         data, rate = field_of(blob, "data"), _rate(blob)
+        sent_ms.append(at_ms)
         if isinstance(data, dict):
             size = data.get("bytes")
             lengths.append(size * 1000 // (rate * BYTES_PER_SAMPLE) if type(size) is int else 0)
@@ -187,7 +207,10 @@ def _microphone(lines: list[dict[str, Any]]) -> tuple[int, tuple[bytes, ...]]:
         for first_ms, last_ms in stretches
     )
     usual = sorted(lengths)[len(lengths) // 2] if lengths else 20
-    return max(usual, 1), sounds if chunks else ()
+    every_ms = None
+    if len(sent_ms) >= _MANY:
+        every_ms = (sent_ms[-1] - sent_ms[0]) / (len(sent_ms) - 1)
+    return _Microphone(max(usual, 1), every_ms, sounds if chunks else ())
 
 
 def _audio_blob(message: Any) -> Json | None:

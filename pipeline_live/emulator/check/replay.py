@@ -131,7 +131,7 @@ class _Replay:
         self._lengths = {_text(answer): answer.audio_ms for answer in answers}
         self._acts = list(acts_in(take))
         self._mind = _mind_for(take, answers, seed)
-        self.events: list[Event] = []
+        self.events: list[Event] = [Event(Kind.SETUP, 0)]
         self.fields: set[str] = set()
         self._seen: dict[Kind, list[int]] = {}
         self._calls: list[str] = []
@@ -144,7 +144,8 @@ class _Replay:
     def run(self) -> None:
         """Until all that was recorded happened, or nothing happens any more."""
         expected = sum(event.kind is Kind.COMPLETE for event in self._take.events)
-        chunk_ms, next_chunk_ms = self._take.chunk_ms, 0
+        chunk_ms, next_chunk_ms = self._take.chunk_ms, 0.0
+        every_ms = self._take.chunk_ms if self._take.every_ms is None else self._take.every_ms
         idle_since_ms = 0
         before = -1
         while self._now_ms < _LONGEST_MS:
@@ -157,7 +158,7 @@ class _Replay:
             self._act()
             if self._microphone and Kind.READY in self._seen and self._now_ms >= next_chunk_ms:
                 self._send_sound(chunk_ms)
-                next_chunk_ms = self._now_ms + chunk_ms
+                next_chunk_ms = max(next_chunk_ms, self._now_ms - every_ms) + every_ms
             self._now_ms += 1
 
     # --- the server --------------------------------------------------------------------------

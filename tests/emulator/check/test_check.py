@@ -243,6 +243,23 @@ def test_a_file_that_is_no_recording_is_one_clear_line(tmp_path, capsys, name, t
     assert str(path) in line
 
 
+def test_a_microphone_that_runs_slow_is_played_as_slow(tmp_path):
+    """Else its user's silences would look like a server that is late."""
+    path = tmp_path / "slow.jsonl"
+    blob = {"mimeType": "audio/pcm;rate=16000", "data": {"bytes": 640}}
+    sound = {"session": 1, "from": "client", "message": {"realtimeInput": {"audio": blob}}}
+    lines = [*lines_of(spoken_take(), 1), *({**sound, "at_ms": 25 * n} for n in range(100))]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    [take] = read_takes(path)
+    assert (take.chunk_ms, round(take.every_ms)) == (20, 25)
+
+    def silence_ms(one):
+        return min(measure(one.events)["speech end to ACTIVITY_END"])
+
+    wanted = replace(spoken_take(), every_ms=25.0)
+    assert 1.2 < silence_ms(replay(wanted, 1)) / silence_ms(replay(spoken_take(), 1)) < 1.3
+
+
 def lines_of(take, session):
     """A take as ``record`` would have written it."""
     yield {"session": session, "at_ms": 0, "event": "open", "path": "/ws/x"}
