@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import numpy as np
+import pytest
 from fakes import COMPLETE, Line, Reader, audio, said, session_on
 from virtual_time import run_virtual
 
 from pipeline_live.audio import to_array
-from pipeline_live.session import Call, Player
-from pipeline_live.session.player import MAX_WAITING_MS
+from pipeline_live.session import Call, Player, player
 from pipeline_live.turn import Floor
 from pipeline_live.turn.events import (
     AudioReceived,
@@ -152,10 +152,14 @@ def test_a_stop_leaves_nothing_and_the_next_reply_is_whole() -> None:
     live(play)
 
 
-def test_a_full_player_holds_its_program_back_and_an_interruption_lets_it_go() -> None:
+def test_a_full_player_holds_its_program_back_and_an_interruption_lets_it_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(player, "MAX_WAITING_MS", 1000)
+
     async def play(stage: Stage) -> None:
         stage.sink.task.cancel()
-        await stage.say(MAX_WAITING_MS)
+        await stage.say(player.MAX_WAITING_MS)
         waiting = asyncio.create_task(stage.player.play(hum(20), stage.call.machine.reply))
         await asyncio.sleep(1)
         assert not waiting.done()
@@ -185,21 +189,21 @@ def test_over_a_session_heard_words_follow_the_sound() -> None:
     async def scenario() -> None:
         line = Line()
         async with session_on(line, Call(floor=Floor.SERVER)) as session:
-            player = Player(session.call)
-            sink = Sink(player)
+            kept = Player(session.call)
+            sink = Sink(kept)
             reader = Reader(session)
             line.feed(said("One two three four five six"), audio(9, samples=24_000), COMPLETE)
             await reader.until(lambda reader: reader.turns == 1)
             reply = session.call.machine.reply
             assert reply is not None
             for message in reader.messages:
-                await player.play(message.data, reply)
+                await kept.play(message.data, reply)
             await asyncio.sleep(0.5)
             assert session.call.ledger.heard_text(reply) == "One two three"
             await asyncio.sleep(0.7)
             assert session.call.ledger.heard_text(reply) == "One two three four five six"
             for task in (sink.task, reader.task):
                 task.cancel()
-            player.close()
+            kept.close()
 
     run_virtual(scenario())
