@@ -11,6 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from pipeline_live.emulator.names import unknown_name
+from pipeline_live.emulator.voice import FASTEST, SLOWEST, VOICES
+from pipeline_live.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class ToolUse:
@@ -43,6 +47,9 @@ class Reply:
         interim: Said first, while it is still being thought about: a turn of its own for models
             that tell when they are idle, the first words of the same turn for the others.
         grounding: What Google Search is said to have found, as ``groundingMetadata`` has it.
+
+    Raises:
+        UsageError: There is no such voice, or a number is out of its range.
     """
 
     text: str
@@ -55,6 +62,15 @@ class Reply:
     length_ms: int | None = None
     interim: str = ""
     grounding: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.voice is not None and self.voice not in VOICES:
+            raise UsageError(unknown_name("voice", self.voice, VOICES))
+        if not SLOWEST <= self.speed <= FASTEST:
+            raise UsageError(f"speed {self.speed} of a reply; give {SLOWEST} to {FASTEST}")
+        for name, ms in (("delay_ms", self.delay_ms), ("length_ms", self.length_ms)):
+            if ms is not None and ms < 0:
+                raise UsageError(f"{name} {ms} of a reply; give 0 or more")
 
     @property
     def calls(self) -> tuple[ToolUse, ...]:

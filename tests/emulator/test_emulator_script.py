@@ -78,6 +78,21 @@ def test_patterns_answer_what_was_typed_and_what_the_script_has_heard():
     assert [said.value for said in call.all("heard")] == ["Rain?"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"voice": "hart"}, "no voice 'hart'; did you mean heart?"),
+        ({"speed": 3}, "speed 3 of a reply; give 0.5 to 1.75"),
+        ({"delay_ms": -1}, "delay_ms -1 of a reply"),
+        ({"length_ms": -1}, "length_ms -1 of a reply"),
+    ],
+)
+def test_a_reply_that_makes_no_sense(fields, words):
+    with pytest.raises(UsageError) as refusal:
+        Reply("Yes.", **fields)
+    assert words in str(refusal.value)
+
+
 # --- reading ---------------------------------------------------------------------------------
 
 WHOLE = """\

@@ -175,6 +175,23 @@ def test_a_tool_through_the_sdk():
     assert words_in(answer) == "Booked."
 
 
+def test_the_sdk_waits_until_extended_thinking_is_idle():
+    async def call():
+        script = Script([Reply("It is old.", interim="Let me think.", delay_ms=0)])
+        async with Emulator(script, model_speed=FAST) as emulator:
+            live = client_of(emulator).aio.live
+            thinking = {"thinking_level": "low"}
+            settings = config(thinking_config=thinking)
+            model = "gemini-3.8-live-extended-thinking"
+            async with live.connect(model=model, config=settings) as session:
+                await session.send_realtime_input(text="How old is it?")
+                return await turn_of(session)
+
+    messages = asyncio.run(call())
+    assert words_in(messages) == "Let me think.It is old."
+    assert [bool(is_complete(m)) for m in messages].count(True) == 2
+
+
 def test_a_thread_of_its_own_serves_programs_without_a_loop():
     with Emulator(Script([at_once("Hello.")]), model_speed=FAST) as emulator:
 
