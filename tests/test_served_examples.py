@@ -144,3 +144,10 @@ def test_a_websocket_client_is_told_and_hears(served: dict[str, Served]) -> None
     kinds, sound = asyncio.run(talk())
     assert {"bot-ready", "bot-started-speaking", "bot-tts-text"} <= set(kinds)
     assert sound > 8000
+
+
+def test_the_runner_of_pipecats_examples_says_what_it_misses(tmp_path: Path) -> None:
+    script = str(ROOT / "scripts" / "run_pipecat_examples.py")
+    run = subprocess.run([sys.executable, script, str(tmp_path)], capture_output=True, text=True)
+    assert run.returncode == 2
+    assert "give a checkout of the pipecat repository" in run.stdout

@@ -111,9 +111,8 @@ class _Live(GeminiLiveLLMService):
         agreed = _agreed_floor(
             None if floor is None else Floor(floor), settings_floor, params_floor
         )
-        if agreed is Floor.LOCAL and not local_speech:
-            raise UsageError("floor='local' needs the local ears; drop local_speech=False")
-        self._smart_turn = SmartTurn() if agreed is Floor.LOCAL and smart_turn else None
+        decides = agreed is Floor.LOCAL and local_speech
+        self._smart_turn = SmartTurn() if decides and smart_turn else None
         self._call = Call(
             floor=agreed,
             endpointer=self._smart_turn,
@@ -127,7 +126,8 @@ class _Live(GeminiLiveLLMService):
         self._news: asyncio.Queue[_News] = asyncio.Queue(MAX_NEWS)
         self._telling: asyncio.Task[None] | None = None
         self._followed = False
-        self._others_decide = False
+        self._proposes = local_speech or agreed is not Floor.LOCAL
+        self._others_decide = not self._proposes
         self._seed: list[Any] | None = None  # the messages that began the conversation
         self._user_turn = False  # as the pipeline's frames have it
         self._bot_talks = False  # as the transport has it
@@ -153,8 +153,9 @@ class _Live(GeminiLiveLLMService):
         return LiveServiceMetadataFrame(
             service_name=self.name,
             is_realtime_service=True,
-            user_turn_strategies=strategies(),
+            user_turn_strategies=strategies() if self._proposes else None,
             floor=self._call.floor,
+            proposes=self._proposes,
             tell_followed=self._be_followed,
         )
 
@@ -317,8 +318,9 @@ class _Live(GeminiLiveLLMService):
         if not self._others_decide:
             self._others_decide = True
             logger.warning(
-                f"{self}: something else in the pipeline decides user turns as well; pass "
-                "local_turns() to the context aggregator so that one place decides"
+                f"{self}: something else in the pipeline decides user turns as well; so that one "
+                "place decides, pass local_turns() to the context aggregator, or "
+                "local_speech=False to this service"
             )
         now = self._call.now_ms()
         self._call.apply(SpeechStarted(now, now) if started else SpeechEnded(now))
@@ -435,7 +437,9 @@ class GeminiLiveService(_Live):
         timeline: Where to write what happens, for example ``Timeline.in_folder("calls/monday")``;
             by default as the environment variable ``PIPELINE_LIVE_TIMELINE`` says.
         local_speech: Let the user's speech, as heard here, interrupt a reply before the server
-            says so. Off, for example, for open loudspeakers without echo cancellation.
+            says so. Off, for example, for open loudspeakers without echo cancellation. Off on the
+            local floor, the turn strategies of the pipeline decide, as in Pipecat, and nothing is
+            held.
         ears: Thresholds of the local ears.
         policy: What the user's speech, as heard here, does to a reply: ``"hold"`` (suspected speech
             holds it, confirmed speech ends it), ``"cut"`` (confirmed speech ends it) or ``"off"``
@@ -446,7 +450,7 @@ class GeminiLiveService(_Live):
         **kwargs: Everything that ``GeminiLiveLLMService`` takes.
 
     Raises:
-        UsageError: ``floor`` contradicts the VAD settings or ``local_speech``; no such policy.
+        UsageError: ``floor`` contradicts the VAD settings; no such policy.
     """
 
 

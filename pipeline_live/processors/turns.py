@@ -31,11 +31,13 @@ class LiveServiceMetadataFrame(LLMServiceMetadataFrame):
 
     Parameters:
         floor: Who decides user turns in its call.
+        proposes: Whether the call proposes turns; otherwise it follows those of the pipeline.
         tell_followed: Called by turn strategies that follow the call's proposals, so that the
             service knows their turns for its own, however late they are announced.
     """
 
     floor: Floor = field(default=Floor.SERVER, kw_only=True)
+    proposes: bool = field(default=True, kw_only=True)
     tell_followed: Callable[[], None] = field(default=lambda: None, kw_only=True)
 
 
@@ -95,10 +97,11 @@ class CallUserTurnStart(ExternalUserTurnStartStrategy):
         if self._floor is None:
             return
         helper = f"{'local' if self._floor is Floor.LOCAL else 'server'}_turns()"
-        if not isinstance(frame, LiveServiceMetadataFrame):
+        if not isinstance(frame, LiveServiceMetadataFrame) or not frame.proposes:
             logger.error(
                 f"{helper} is used with {frame.service_name}, which proposes no turns: no user "
-                "turn will ever start; use GeminiLiveService from pipeline_live"
+                "turn will ever start; use GeminiLiveService from pipeline_live, without "
+                "local_speech=False on the local floor"
             )
         elif frame.floor is not self._floor:
             logger.error(

@@ -40,6 +40,7 @@ from pipecat.observers.user_bot_latency_observer import UserBotLatencyObserver
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import (
     LLMContextAggregatorPair,
+    LLMUserAggregatorParams,
 )
 from pipecat.processors.audio.audio_buffer_processor import AudioBufferProcessor
 from pipecat.services.google.gemini_live.llm import GeminiLiveLLMService, GeminiVADParams
@@ -47,6 +48,9 @@ from pipecat.turns.user_mute import (
     FunctionCallUserMuteStrategy,
     MuteUntilFirstBotCompleteUserMuteStrategy,
 )
+from pipecat.turns.user_start import VADUserTurnStartStrategy
+from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipelines import Lines, Tap, running, service_over
 from virtual_time import run_virtual
 
@@ -74,11 +78,12 @@ class Bot:
         *,
         after: Any = (),
         service: type[Any] = GeminiLiveService,
+        local_speech: bool = True,
         **params: Any,
     ) -> None:
         self.lines = Lines()
         ours = service is GeminiLiveService
-        options = {"floor": floor} if ours else {}
+        options = {"floor": floor, "local_speech": local_speech} if ours else {}
         # Pipecat's default model depends on its version.
         settings = service.Settings(model="models/gemini-3.8-live")
         self.service = service_over(self.lines, service, settings=settings, **options)
@@ -91,6 +96,12 @@ class Bot:
         play = [Playback()] if ours else []
         self.steps = [self.pair.user(), self.service, self.tap, *play, sink, self.end, *after]
         self.worker: Any = None
+
+    def use(self, user_params: Any) -> None:
+        """Other parameters for the aggregator than our own."""
+        context = LLMContext([{"role": "user", "content": "Hello."}])
+        self.pair = LLMContextAggregatorPair(context, user_params=user_params)
+        self.steps[0] = self.pair.user()
 
     def run(self, play: Callable[[], Awaitable[None]], *before: Any, **params: Any) -> None:
         async def scenario() -> None:
@@ -324,6 +335,41 @@ def test_a_turn_that_is_announced_late_is_not_taken_for_another(tmp_path, follow
         assert sum("activityStart" in one for one in inputs) == (1 if followed else 2)
 
     bot.run(play)
+
+
+def own_strategies(*, silence_s: float) -> Any:
+    """A bot that waits for so much silence before it takes the turn."""
+    stop = SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=silence_s)
+    turns = UserTurnStrategies(start=[VADUserTurnStartStrategy()], stop=[stop])
+    return LLMUserAggregatorParams(
+        user_turn_strategies=turns, vad_analyzer=SileroVADAnalyzer(), user_turn_stop_timeout=9
+    )
+
+
+def test_the_pipelines_own_strategies_decide_where_the_ears_are_off(tmp_path):
+    """Goes red when an existing bot's patience counts for nothing."""
+    bot, mic = Bot(tmp_path, "local", local_speech=False), MicSource()
+    bot.use(own_strategies(silence_s=3))
+
+    def sent(kind: str) -> int:
+        inputs = (message.get("realtime_input", {}) for message in bot.lines.line.sent)
+        return sum(kind in one for one in inputs)
+
+    async def play() -> None:
+        await bot.begin()
+        bot.reply(4000)
+        await bot.end.until(lambda: bot.end.of(BotStartedSpeakingFrame))
+        await mic.say(question())
+        assert bot.service.call.machine.reply.dead, "their turn start interrupts"
+        await asyncio.sleep(2)
+        assert (sent("activityStart"), sent("activityEnd")) == (1, 0)
+        await bot.tap.until(lambda: bot.tap.of(UserStoppedSpeakingFrame))
+        await asyncio.sleep(0.1)
+        assert (sent("activityStart"), sent("activityEnd")) == (1, 1)
+        bot.reply(words="Later.")
+        await bot.heard(2)
+
+    bot.run(play, mic)
 
 
 # --- an RTVI client -----------------------------------------------------------------------------
