@@ -80,6 +80,8 @@ from pipeline_live.turn.policy import BargeIn
 from pipeline_live.turn.tables import User
 from pipeline_live.vad import warm_up
 
+TURN_BEGINS_MS = 250
+"""An InterruptionFrame so shortly after the beginning of a user turn is no Stop button."""
 MAX_NEWS = 256
 """Frames that wait to be broadcast; more than that at once would be a bug."""
 MOST_HOPS = 32
@@ -129,7 +131,7 @@ class _Live(GeminiLiveLLMService):
         self._proposes = local_speech or agreed is not Floor.LOCAL
         self._others_decide = not self._proposes
         self._seed: list[Any] | None = None  # the messages that began the conversation
-        self._user_turn = False  # as the pipeline's frames have it
+        self._turn_ms: int | None = None  # when the pipeline began the user's turn
         self._bot_talks = False  # as the transport has it
         self._flushed_ms: int | None = None
         self._uncorrected: list[InterruptionReport] = []  # the context may hold other words
@@ -202,7 +204,7 @@ class _Live(GeminiLiveLLMService):
                 tags.tag_call(frame, self._call)
                 self._check_pipeline()
             case InterruptionFrame():
-                self._call.stop(announce=False, answer=not self._user_turn)
+                self._call.stop(announce=False, answer=not self._begins_a_turn())
                 question = await self._write_question()
                 await super().process_frame(frame, direction)
                 await self._correct_context(question)
@@ -212,8 +214,9 @@ class _Live(GeminiLiveLLMService):
             case LLMUpdateSettingsFrame():
                 self._keep_floor(frame)
             case UserStartedSpeakingFrame() | UserStoppedSpeakingFrame():
-                self._user_turn = isinstance(frame, UserStartedSpeakingFrame)
-                self._follow(started=self._user_turn)
+                started = isinstance(frame, UserStartedSpeakingFrame)
+                self._turn_ms = self._call.now_ms() if started else None
+                self._follow(started=started)
             case LLMContextFrame() if self._seed is None:
                 self._seed = list(frame.context.get_messages())
             case MessagesToAnswer(messages=messages):
@@ -377,6 +380,13 @@ class _Live(GeminiLiveLLMService):
         """Tell what a VAD tells, which latency observers need, unless one is in the pipeline."""
         if not self._others_hear:
             self._tell(kind, **fields)
+
+    def _begins_a_turn(self) -> bool:
+        """Whether an InterruptionFrame that comes now belongs to the beginning of a user turn.
+
+        Pipecat's strategies send it right behind UserStartedSpeakingFrame.
+        """
+        return self._turn_ms is not None and self._call.now_ms() - self._turn_ms < TURN_BEGINS_MS
 
     def _talks_besides(self, at_ms: int) -> bool:
         """Whether the bot says something that is no reply, which a local turn of Pipecat's cuts."""

@@ -13,6 +13,7 @@ from pipecat.frames.frames import (
     LLMMessagesAppendFrame,
     LLMRunFrame,
     TTSTextFrame,
+    UserStartedSpeakingFrame,
 )
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
@@ -27,7 +28,7 @@ from pipeline_live.processors import (
     local_turns,
     server_turns,
 )
-from pipeline_live.turn.events import Source
+from pipeline_live.turn.events import Source, SpeechEnded, SpeechStarted
 
 QUESTION: Any = {"role": "user", "content": "And now?"}
 
@@ -180,5 +181,36 @@ def test_a_bot_that_is_told_to_stop_before_it_answers_stays_silent_and_answers_t
         await bot.after.until(lambda: len(b"".join(bot.after.sounds)) >= 48_000)
         assert set(b"".join(bot.after.sounds)) == {0, 2}
         assert not bot.after.of(BotStartedSpeakingFrame)
+
+    bot.run(play)
+
+
+@pytest.mark.parametrize("begins", [True, False], ids=["a turn begins", "the button"])
+def test_a_stop_behind_the_last_word_is_told_from_the_interruption_that_begins_a_turn(
+    tmp_path, begins
+):
+    """The user has asked; only what is no turn's beginning is meant for the answer."""
+    bot = Bot(tmp_path)
+
+    async def play() -> None:
+        await bot.worker.queue_frame(LLMRunFrame())
+        while not bot.lines.opened:
+            await bot.sent(0)
+        await bot.sent(1)
+        call = bot.service.call
+        if begins:
+            await bot.worker.queue_frame(UserStartedSpeakingFrame())
+        else:
+            call.apply(SpeechStarted(call.now_ms(), call.now_ms()))
+            await asyncio.sleep(1)
+        last_sound_ms = call.now_ms()
+        await bot.worker.queue_frame(InterruptionFrame())
+        await bot.after.until(lambda: bot.after.of(InterruptionFrame))
+        if not begins:
+            await asyncio.sleep(0.5)
+            call.apply(SpeechEnded(call.now_ms(), last_sound_ms))
+        bot.lines.line.feed(audio(1, samples=24_000), said("Hi."), GENERATED, COMPLETE)
+        await asyncio.sleep(1)
+        assert bool(bot.after.sounds) == begins
 
     bot.run(play)
