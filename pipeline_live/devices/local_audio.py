@@ -140,13 +140,17 @@ class LocalAudio:
         await asyncio.to_thread(self._close)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """What the microphone hears: mono s16le pieces of 20 ms, until the program stops asking."""
+        """What the microphone hears from now on: mono s16le pieces of 20 ms; for one listener."""
         self._asked = True
-        while True:
-            while self._chunks:
-                yield self._chunks.popleft()
-            self._news.clear()
-            await self._news.wait()
+        try:
+            while True:
+                while self._chunks:
+                    yield self._chunks.popleft()
+                self._news.clear()
+                await self._news.wait()
+        finally:
+            self._asked = False
+            self._chunks.clear()
 
     @property
     def names(self) -> tuple[str, str]:
@@ -193,7 +197,9 @@ class LocalAudio:
             loop.call_soon_threadsafe(self._tell, line)
 
     def _heard(self, chunk: bytes) -> None:
-        if len(self._chunks) == self._chunks.maxlen and self._asked:
+        if not self._asked:
+            return
+        if len(self._chunks) == self._chunks.maxlen:
             self._lost += 1
             if self._lost & (self._lost - 1) == 0:  # say it at 1, 2, 4, 8, …
                 self._tell(f"the program is too slow: {self._lost} pieces of sound are lost")
