@@ -26,6 +26,7 @@ def run(args: argparse.Namespace) -> int:
     """
     bot = load(args.file)
     transport = bot["transport"].name
+    _show_warnings()
     if transport in ("browser", "telephony"):
         return _serve(bot)
     from pipeline_live.builder.building import build
@@ -44,6 +45,22 @@ def run(args: argparse.Namespace) -> int:
     if transport == "files":
         _say(bot, f"left {bot.folder / bot['transport'].options['output']}")
     return 0
+
+
+def _show_warnings() -> None:
+    """What a person should know, a microphone that vanished for example, without Pipecat's chatter.
+
+    The command line shows errors already.
+    """
+    from loguru import logger
+
+    logger.add(
+        sys.stderr,
+        format="{message}",
+        filter=lambda record: (
+            record["level"].name == "WARNING" and str(record["name"]).startswith("pipeline_live.")
+        ),
+    )
 
 
 def _serve(bot: Bot) -> int:
