@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -47,6 +48,11 @@ LONGEST_ANSWER = 64 * 1024
 def beside(file: str, path: str) -> str:
     """A path that counts from the folder of ``file``."""
     return str(Path(file).resolve().parent / path)
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal, a microphone that is missing for example."""
+    sys.stderr.write(f"{line}\n")
 
 
 def as_step(thing: Any) -> FrameProcessor:

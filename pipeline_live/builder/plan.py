@@ -357,7 +357,8 @@ class _Planner:
             if self._rate() != spec.MIC.field("sample_rate").default:
                 keywords["audio_in_sample_rate"] = self._rate()
             params = Call(Name(f"{_OURS}:LocalTransportParams"), keywords=keywords)
-            return Call(Name(f"{_OURS}:LocalTransport"), (params,) if keywords else ())
+            tell = {"tell": Name(f"{_HELPERS}:say")}
+            return Call(Name(f"{_OURS}:LocalTransport"), (params,) if keywords else (), tell)
         return None
 
     def _path(self, path: str) -> Expression:

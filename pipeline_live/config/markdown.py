@@ -7,6 +7,7 @@ import re
 TYPE_CHECKING = False  # lint starts faster without the module typing
 if TYPE_CHECKING:
     from collections.abc import Iterator
+_ANYBODYS = ("name", "model", "voice", "language", "greeting", "tools", "tests")
 _OPENING = re.compile(r"^( *)(`{3,}|~{3,}) *(ya?ml)\b([^\n]*)$", re.IGNORECASE)
 
 
@@ -26,10 +27,9 @@ class Fence:
 
 
 def may_be_a_bot(text: str, fields: list[str]) -> bool:
-    """Whether a fence looks like a bot: an instruction, a pipeline, or two more of its fields."""
-    words = "|".join(fields)
-    found = set(re.findall(rf"^({words})\s*:", text, re.MULTILINE))
-    return len(found) > 1 or bool(found & {"instruction", "pipeline"})
+    """Whether a fence looks like a bot: it has a field that other YAML is unlikely to have."""
+    words = "|".join(name for name in fields if name not in _ANYBODYS)
+    return re.search(rf"^(?:{words})\s*:", text, re.MULTILINE) is not None
 
 
 def fences(markdown: str) -> Iterator[Fence]:

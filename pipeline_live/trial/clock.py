@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 _THREAD_LOOK_S = 0.002
+_DEADLOCK_S = 5
 _LOOKS = 2
 """How often sockets are looked at before the clock jumps, the kernel's turn in between."""
 
@@ -42,8 +43,11 @@ class _Selector:
             if ready or timeout == 0:
                 return ready
             os.sched_yield()
-        if timeout is None:  # only a thread or a socket can help
-            return self._real.select(0.05)
+        if timeout is None:  # the default executor shuts down from a thread of its own
+            ready = self._real.select(_DEADLOCK_S)
+            if not ready:
+                raise RuntimeError("deadlock: no task can run and no timer is set")
+            return ready
         self.loop.now += max(timeout, 0.0)
         return []
 

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -229,3 +231,40 @@ def test_many_files_are_all_checked(tmp_path: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize("word", ["127.0.0.1", "1st floor", "12.5.2026", "e3", "0xyz", "1,5"])
 def test_what_only_looks_a_little_like_a_number_is_text(word: str) -> None:
     assert findings(f"instruction: {word}\n") == []
+
+
+LIKE_A_BOT = st.lists(
+    st.sampled_from(
+        [
+            *("instruction: x", "pipeline:", "- mic", "  - speaker:", "    volume: 2", "floor: {"),
+            *(
+                "}",
+                "&a ",
+                "*a",
+                "<<: *a",
+                "tests:",
+                "- {",
+                "name: a",
+                "[",
+                "]",
+                ",",
+                "!!int 5",
+                "|",
+            ),
+            *("? ", ": ", "'", '"', "\t", "#", "---", "...", "${A}", "${", "0x1", "012", "no", "~"),
+        ]
+    ),
+    max_size=12,
+).map(lambda parts: "\n".join(parts))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(LIKE_A_BOT, st.text(max_size=60), st.binary(max_size=60)))
+def test_whatever_stands_in_a_file_is_read_or_is_a_finding(text: str | bytes) -> None:
+    report = Report("bot.yaml")
+    values = check_text(text, report, Path(), {"A": "x"})
+    assert values is not None or report.findings
+    for finding in report.findings:
+        assert finding.place.line >= 1
+        assert finding.place.column >= 1
+        assert "\n" not in finding.text
