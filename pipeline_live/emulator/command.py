@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline_live.emulator import transcription, voice
 from pipeline_live.emulator.check import check, read_takes
 from pipeline_live.emulator.families import FAMILIES, parse_profile
 from pipeline_live.emulator.faults import fault_table
@@ -23,6 +24,8 @@ from pipeline_live.emulator.server import Emulator
 from pipeline_live.errors import UsageError
 from pipeline_live.vad import warm_up
 
+# Who only looks at the address, and stops, need not wait for it.
+_BEFORE_LOADING_S = 0.3
 KEY_VARIABLE = "PIPELINE_LIVE_EMULATOR_KEY"
 
 
@@ -171,10 +174,21 @@ async def serve_forever(args: argparse.Namespace) -> None:
         warm_up()
         async with emulator:
             _announce(emulator, args)
+            preparing = asyncio.create_task(_prepare(args))
             await stopped.wait()
+            preparing.cancel()
+            await asyncio.gather(preparing, return_exceptions=True)
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+
+
+async def _prepare(args: argparse.Namespace) -> None:
+    """Load what speaks and what understands, so that the first reply is not late."""
+    await asyncio.sleep(_BEFORE_LOADING_S)
+    await asyncio.to_thread(voice.warm_up)
+    if args.transcribe:
+        await asyncio.to_thread(transcription.warm_up)
 
 
 def _announce(emulator: Emulator, args: argparse.Namespace) -> None:

@@ -129,14 +129,14 @@ class Proxy:
             await _pass_on(client, service, session)
 
     async def _reach(self, client: ServerConnection, agent: str) -> ClientConnection:
-        """Open the same path at the service, with this proxy's key or, on Vertex, the client's."""
+        """Open the same path at the service, with our key or, on Vertex, the client's token."""
         assert client.request is not None
         path = "/" + client.request.path.partition("?")[0].lstrip("/")
-        headers = {}
-        if ".aiplatform." in path:
-            headers["Authorization"] = client.request.headers.get("Authorization", "")
+        token = client.request.headers.get("Authorization", "")
+        if ".aiplatform." in path and token:
+            headers = {"Authorization": token}
         else:
-            headers["x-goog-api-key"] = self._key
+            headers = {"x-goog-api-key": self._key}
         return await connect(
             self._upstream + path,
             additional_headers=headers,

@@ -20,6 +20,7 @@ from pipeline_live.record.marks import Mark, SpeechMarks
 from pipeline_live.record.proxy import Proxy
 
 KEY = "the-real-key"
+VERTEX = "/ws/google.cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent"
 LIVE = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 
 
@@ -152,6 +153,24 @@ def test_the_services_refusal_reaches_the_client_word_for_word(monkeypatch, tmp_
     last = lines_of(tmp_path / "r.jsonl")[-1]
     assert (last["code"], last["reason"]) == (code, reason)
     assert "mine" not in (tmp_path / "r.jsonl").read_text()
+
+
+@pytest.mark.parametrize("token", [None, "token"])
+def test_on_vertex_a_clients_token_is_passed_on(monkeypatch, tmp_path, token):
+    async def call():
+        async with Emulator(key=token or KEY) as service:
+            trusting(monkeypatch, service)
+            with Recording(tmp_path / "r.jsonl", Scrubber()) as recording:
+                async with Proxy(recording, KEY, upstream=service.base_url) as proxy:
+                    headers = {"Authorization": f"Bearer {token}"} if token else {}
+                    url = proxy.base_url.replace("https", "wss") + VERTEX
+                    trust = proxy.client_ssl_context()
+                    async with connect(url, ssl=trust, additional_headers=headers) as socket:
+                        setup = {"model": "publishers/google/models/gemini-live-2.5-flash"}
+                        await socket.send(json.dumps({"setup": setup}))
+                        return json.loads(await socket.recv())
+
+    assert "sessionId" in asyncio.run(call())["setupComplete"]
 
 
 def test_a_service_out_of_reach_is_said_to_the_client(tmp_path):
