@@ -17,6 +17,7 @@ _PIPELINE = Name("pipecat.pipeline.pipeline:Pipeline")
 _WORKER = Name("pipecat.pipeline.worker:PipelineWorker")
 _RUNNER = Name("pipecat.workers.runner:WorkerRunner")
 _RUN_FRAME = Name("pipecat.frames.frames:LLMRunFrame")
+_BEGIN = "begin(worker, transport)"
 _HTTP_OPTIONS = Name("google.genai.types:HttpOptions")
 
 
@@ -74,7 +75,8 @@ def _used(bot: Bot, plan: Plan, *, served: bool) -> Iterable[Name]:
         yield from names(expression)
     for part in (*plan.steps, *plan.shared.values()):
         yield from names(part)
-    yield from (_PIPELINE, _WORKER, _RUNNER, _RUN_FRAME)
+    yield from (_PIPELINE, _WORKER, _RUNNER)
+    yield Name("pipeline_live.builder.running:begin") if _serves_itself(bot) else _RUN_FRAME
     if needs_early_access(bot):
         yield _HTTP_OPTIONS
     if not served:
@@ -170,12 +172,17 @@ def _assignment(name: str, expression: Expression) -> list[str]:
     return f"    {name} = {source(expression, 4, 7 + len(name))}".split("\n")
 
 
+def _serves_itself(bot: Bot) -> bool:
+    """Whether the transport is any of Pipecat's, so that people may have to connect first."""
+    return bool(bot["transport"].name == "python")
+
+
 def _local_tail(bot: Bot, plan: Plan) -> list[str]:
     lines = ["async def main() -> None:"]
     lines += _assignment("transport", plan.transport)
     lines += [
         "    worker, service = build(transport)",
-        "    await worker.queue_frame(LLMRunFrame())",
+        f"    await {_BEGIN if _serves_itself(bot) else 'worker.queue_frame(LLMRunFrame())'}",
         "    runner = WorkerRunner()",
         "    await runner.add_workers(worker)",
     ]

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from loguru import logger
-from pipecat.frames.frames import EndFrame, ErrorFrame
+from pipecat.frames.frames import EndFrame, ErrorFrame, LLMRunFrame
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.runner.types import RunnerArguments, WebSocketRunnerArguments
 from pipecat.runner.utils import create_transport
-from pipecat.transports.base_transport import TransportParams
+from pipecat.transports.base_transport import BaseTransport, TransportParams
 from pipecat.workers.runner import WorkerRunner
 
 from pipeline_live.builder.building import Built, build
@@ -23,7 +23,7 @@ from pipeline_live.builder.telephony import plain_telephony
 from pipeline_live.config import Bot, load
 from pipeline_live.emulator import Emulator
 from pipeline_live.errors import PipelineLiveError
-from pipeline_live.processors import FileTransport, GeminiLiveService
+from pipeline_live.processors import FileTransport, GeminiLiveService, compatibility
 
 CHUNKS_10MS = 2
 """What a transport writes at once, as short as Pipecat's own bots never do: a stop is felt."""
@@ -48,7 +48,7 @@ async def run_here(built: Built, end_after_ms: int | None = None) -> None:
         await built.worker.cancel()
 
     built.worker.add_event_handler("on_pipeline_error", on_error)
-    await built.open()
+    await begin(built.worker, built.transport)
     ending: asyncio.Task[None] | None = None
     if end_after_ms is not None:
         ending = asyncio.create_task(
@@ -64,6 +64,28 @@ async def run_here(built: Built, end_after_ms: int | None = None) -> None:
             await asyncio.gather(ending, return_exceptions=True)
     if failures:
         raise PipelineLiveError(failures[0])
+
+
+async def begin(worker: PipelineWorker, transport: Any) -> None:
+    """Open the conversation: at once, or when somebody connects, where a transport tells that.
+
+    Args:
+        worker: The pipeline.
+        transport: Where its ends are.
+    """
+
+    async def on_connected(*_: Any) -> None:
+        await worker.queue_frame(LLMRunFrame())
+
+    async def on_disconnected(*_: Any) -> None:
+        await worker.cancel()
+
+    connects = "on_client_connected"
+    if isinstance(transport, BaseTransport) and compatibility.has_event(transport, connects):
+        transport.add_event_handler(connects, on_connected)
+        transport.add_event_handler("on_client_disconnected", on_disconnected)
+    else:
+        await on_connected()
 
 
 async def end_when_silent(
@@ -127,14 +149,7 @@ async def run_session(bot: Bot, engine: Engine, runner_args: RunnerArguments) ->
     transport = await session_transport(runner_args, hang_up=hangs_up(bot))
     built = build(bot, engine, transport, idle_timeout_secs=runner_args.pipeline_idle_timeout_secs)
 
-    async def on_connected(*_: Any) -> None:
-        await built.open()
-
-    async def on_disconnected(*_: Any) -> None:
-        await built.worker.cancel()
-
-    transport.add_event_handler("on_client_connected", on_connected)
-    transport.add_event_handler("on_client_disconnected", on_disconnected)
+    await begin(built.worker, transport)
     runner = WorkerRunner(
         handle_sigint=runner_args.handle_sigint, handle_sigterm=runner_args.handle_sigterm
     )

@@ -202,7 +202,11 @@ class Component(Kind):
             values[field.name] = value
             return MISSING if value is MISSING else values
         if not isinstance(node, Mapping):
-            context.report.add(node.place, f"{what} must be {self.article}, not {shown(node)}")
+            word = node.text if isinstance(node, Scalar) else ""
+            hint = did_you_mean(word, self.flags) if self.flags and word.isalpha() else ""
+            context.report.add(
+                node.place, f"{what} must be {self.article}, not {shown(node)}{hint}"
+            )
             return MISSING
         known = {field.name: field for field in self.fields}
         for key, value_node in node.pairs.items():
@@ -353,6 +357,8 @@ class OneOf(Kind):
             return found[0]
         names = [component.name for component in self.components]
         hint = did_you_mean(name if type(name) is str else "", names)
+        if ":" in name and "python" in names and type(name) is str:
+            hint = f' (write "python: {name}")'
         if name in ("true", "false", "yes", "no", "on") and "off" in names:
             hint = f" (known: {', '.join(names)})"
         context.report.add(place, f"unknown {self.noun} {as_written}{hint}")

@@ -293,6 +293,7 @@ TRANSPORT = OneOf(
                     example="bot.example.com",
                 ),
             ),
+            short="provider",
         ),
         FILES,
         Component("python", "Any Pipecat transport.", (CLASS, ARGS), short="class"),

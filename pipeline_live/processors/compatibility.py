@@ -11,6 +11,7 @@ from typing import Any
 
 from pipecat.frames.frames import InterruptionFrame
 from pipecat.services.google.gemini_live.llm import GeminiLiveLLMService
+from pipecat.utils.base_object import BaseObject
 
 try:  # moved here in 1.14
     from pipecat.adapters.llm.schemas.direct_function import tool_options
@@ -108,6 +109,11 @@ def _words(message: Any) -> str:
         return content
     parts = [part for part in content or [] if isinstance(part, dict)]
     return " ".join(part["text"] for part in parts if part.get("type") == "text")
+
+
+def has_event(thing: BaseObject, name: str) -> bool:
+    """Whether handlers for an event can be added; Pipecat only warns about unknown ones."""
+    return name in thing._event_handlers
 
 
 def add_event(service: GeminiLiveLLMService, name: str) -> None:

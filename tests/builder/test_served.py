@@ -18,7 +18,8 @@ from pipecat.runner.types import WebSocketRunnerArguments
 from starlette.websockets import WebSocket
 
 from pipeline_live.builder import bot_from, emulated
-from pipeline_live.builder.running import as_main_bot, run_session
+from pipeline_live.builder.eject import python_of
+from pipeline_live.builder.running import as_main_bot, begin, run_session
 from pipeline_live.emulator import Emulator, Script
 from pipeline_live.errors import ConfigError, UsageError
 from pipeline_live.trial import clock
@@ -167,3 +168,34 @@ def test_bot_from_checks_the_file_at_once(tmp_path: Path) -> None:
     path.write_text("instruction: x\nvoise: y\n")
     with pytest.raises(ConfigError, match="voise"):
         bot_from(path)
+
+
+def test_over_a_server_of_its_own_a_bot_begins_when_somebody_connects(tmp_path: Path) -> None:
+    """The private name behind it is Pipecat's ``BaseObject._event_handlers``."""
+    from pipecat.transports.websocket.server import WebsocketServerParams, WebsocketServerTransport
+
+    class Worker:
+        def __init__(self) -> None:
+            self.frames: list[Any] = []
+
+        async def queue_frame(self, frame: Any) -> None:
+            self.frames.append(type(frame).__name__)
+
+    async def talk() -> tuple[list[Any], list[Any]]:
+        worker, transport = Worker(), WebsocketServerTransport(WebsocketServerParams())
+        assert "on_client_connected" in transport._event_handlers
+        await begin(worker, transport)  # type: ignore[arg-type]
+        before = list(worker.frames)
+        (handler,) = transport._event_handlers["on_client_connected"].handlers
+        await handler(transport, None)
+        return before, worker.frames
+
+    assert asyncio.run(talk()) == ([], ["LLMRunFrame"])
+    bot = bot_of(
+        "transport:\n  python:\n"
+        "    class: pipecat.transports.websocket.server:WebsocketServerTransport\n"
+        "    args:\n      params:\n"
+        "        python: pipecat.transports.websocket.server:WebsocketServerParams\n",
+        tmp_path,
+    )
+    assert "await begin(worker, transport)" in python_of(bot)

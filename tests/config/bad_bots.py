@@ -497,6 +497,17 @@ PYTHON = [
 
 TESTS = [
     bad(
+        "a word that is nearly an expectation",
+        "tests: [{name: a, conversation: [{say: hi, expect: answer}]}]\n",
+        '2:52: "expect" in line must be a mapping with the fields of expectation, not "answer" '
+        '(did you mean "answered"?)',
+    ),
+    bad(
+        "a function that is no tool yet",
+        "tools: ['desk:hours']\n",
+        '2:9: unknown tool "desk:hours" (write "python: desk:hours")',
+    ),
+    bad(
         "unknown matcher",
         "tests:\n- name: a\n  conversation:\n  - say: hi\n    expect: [{answerd: true}]\n",
         "6:14: expectation needs one of: answered, heard, tool_called, interrupted, silent",

@@ -64,6 +64,7 @@ GOOD = {
     "words that YAML 1.1 misreads": "instruction: x\nname: no\nlanguage: no\ninterruption: off\n",
     "a variable with a default": "instruction: Be ${HOW:-kind}.\nmodel: ${M:-gemini-3.8-live}\n",
     "a number out of a variable": 'instruction: x\nfloor: {local: {end_ms: "${END:-700}"}}\n',
+    "a provider alone": "instruction: x\ntransport: {telephony: plivo}\n",
     "literal signs": "instruction: Say $${NAME}.\n",
     "anchors": "instruction: x\nfloor:\n  local: &waits\n    end_ms: 900\n",
     "merge": """
