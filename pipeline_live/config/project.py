@@ -105,7 +105,7 @@ def write_project(folder: Path, steps: str | None, transport: str | None) -> lis
         + _TOOLS_AND_TESTS,
         "tools.py": _TOOLS,
         "bot.py": _BOT,
-        "requirements.txt": "pipecat-pipeline-live[web]\n",
+        "requirements.txt": "pipecat-pipeline-live[local,web]\n",
         "README.md": _README.format(name=folder.resolve().name),
         _SCHEMA: json.dumps(json_schema(), indent=2) + "\n",
     }
