@@ -101,7 +101,7 @@ def test_a_trial_that_the_loop_disturbed_is_repeated_one_bot_at_a_time(monkeypat
 
 def test_a_tiny_run_in_real_time(monkeypatch, tmp_path: Path):
     """One Stop on both sides, over real sockets."""
-    monkeypatch.setattr(schedule, "WATCHED_MS", 300)
+    monkeypatch.setattr(schedule, "WATCHED_MS", 900)  # the judge looks at the last 700
     monkeypatch.setattr(conversation, "QUIET_MS", 300)
     stop = next(scenario for scenario in SCENARIOS if scenario.name == "stop")
     trial = schedule.Trial(stop, 0, None, 300)
