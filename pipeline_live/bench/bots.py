@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
@@ -48,6 +47,7 @@ from pipeline_live.processors.tags import call_of, tag_call
 from pipeline_live.report import SOUND_NAME, TIMELINE_NAME
 from pipeline_live.report.speech import AUDIBLE
 from pipeline_live.session import Call, Timeline
+from pipeline_live.session.connection import options_for
 
 ANSWER_WITHIN_MS = 15_000
 _MODEL = "gemini-3.8-live"
@@ -207,12 +207,6 @@ async def running(
     finally:
         await worker.cancel()
         await task
-
-
-def options_for(base_url: str, ca_file: str) -> HttpOptions:
-    """Point a service at an emulator."""
-    trust = ssl.create_default_context(cafile=ca_file)
-    return HttpOptions(base_url=base_url, async_client_args={"ssl": trust})
 
 
 def steps_of(

@@ -26,6 +26,7 @@ from pipeline_live.bench.chart import chart
 from pipeline_live.bench.clips import ASKED_MS, NOISE_MS, SPOKEN_MS, Clip
 from pipeline_live.bench.conversation import hold
 from pipeline_live.bench.judge import Outcome, judge
+from pipeline_live.bench.page import Page, page
 from pipeline_live.bench.proof import prove
 from pipeline_live.bench.scenarios import (
     REPLY,
@@ -43,13 +44,14 @@ from pipeline_live.bench.table import (
     markdown,
     progress,
     text_table,
-    with_section,
 )
 from pipeline_live.errors import UsageError
 from pipeline_live.report import SOUND_NAME, TIMELINE_NAME
 from pipeline_live.report.lines import parse_timeline
 from pipeline_live.report.reading import DEFAULT_CHUNK_MS, parse_sound
 
+MARK = "bench"
+"""Between these marks of a page the table stands."""
 DEFAULT_CALLS = 2
 MOST_LATE_MS = DEFAULT_CHUNK_MS
 """A loop later than a chunk could change a number; such a trial is repeated, one bot at a time."""
@@ -136,8 +138,7 @@ def run(args: argparse.Namespace) -> int:
     if args.calls < 1:
         raise UsageError(f"--calls {args.calls}: must be 1 or more")
     speech, noise, questions, source = _clips(args.audio, args.calls, scenarios)
-    if args.readme is not None:
-        _rewritten(args.readme, "")
+    leaf = page(args.readme, MARK)
     _make(args.out)
     trials = schedule(scenarios, speech, noise, args.calls, questions)
     together = not args.in_turn and _has_room()
@@ -162,7 +163,7 @@ def run(args: argparse.Namespace) -> int:
         in_turn=len({one.trial for one in outcomes if not one.together}),
         proof=proof,
     )
-    _write(args, scenarios, outcomes, conditions)
+    _write(args, scenarios, outcomes, conditions, leaf)
     return 0
 
 
@@ -311,6 +312,7 @@ def _write(
     scenarios: Sequence[Scenario],
     outcomes: Sequence[Outcome],
     conditions: Conditions,
+    leaf: Page | None,
 ) -> None:
     table = text_table(scenarios, outcomes)
     data = json.dumps(as_data(scenarios, outcomes, conditions), indent=2) + "\n"
@@ -329,19 +331,6 @@ def _write(
         ("bench.json", "every call and all figures"),
     ):
         _say(f"{args.out / name!s:<40} {what}")
-    if args.readme is not None:
-        section = markdown(scenarios, outcomes, conditions)
-        text = _rewritten(args.readme, section)
-        try:
-            args.readme.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{args.readme}: {error.strerror or error}") from None
-        _say(f"{args.readme!s:<40} the table between its bench marks")
-
-
-def _rewritten(path: Path, section: str) -> str:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read ({error}); give a Markdown file") from None
-    return with_section(text, section, str(path))
+    if leaf is not None:
+        leaf.write(markdown(scenarios, outcomes, conditions))
+        _say(f"{args.readme!s:<40} the table between its {MARK} marks")

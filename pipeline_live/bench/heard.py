@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline_live.audio import OUTPUT_RATE, bytes_of, levels, ms_to_samples, samples_of
-from pipeline_live.bench.table import with_section
+from pipeline_live.bench.page import page
 from pipeline_live.emulator.script import ANSWERS
 from pipeline_live.emulator.voice import VOICES, Speech, synthesize
-from pipeline_live.errors import UsageError
 from pipeline_live.turn import PlayoutLedger, Reply
 
 REPLIES = (
@@ -134,21 +133,14 @@ def run(document: Path | None) -> int:
     Raises:
         UsageError: The file cannot be used.
     """
-    text = None
-    if document is not None:
-        try:
-            text = document.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{document}: cannot be read ({error}); give a file") from None
-        with_section(text, "", str(document), mark=_MARK)
+    leaf = page(document, _MARK)
     rows = table(scores())
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
-    if document is not None and text is not None:
-        section = with_section(text, markdown(rows), str(document), mark=_MARK)
-        document.write_text(section, encoding="utf-8")
+    if leaf is not None:
+        leaf.write(markdown(rows))
     return 0
 
 

@@ -35,8 +35,8 @@ from pipeline_live.audio import (
     silence,
 )
 from pipeline_live.bench.emulating import Served, emulating
+from pipeline_live.bench.page import page
 from pipeline_live.bench.statistics import Figures, figures
-from pipeline_live.bench.table import with_section
 from pipeline_live.emulator import synthesize
 from pipeline_live.errors import UsageError
 
@@ -174,7 +174,7 @@ def run(sessions: int, document: Path | None) -> int:
     """
     if not 1 <= sessions <= _MOST_SESSIONS:
         raise UsageError(f"--emulator {sessions}: must be 1 to {_MOST_SESSIONS}")
-    text = _read(document) if document is not None else ""
+    leaf = page(document, _MARK)
     found = measure(sessions)
     width = max(len(name) for name, _ in found.rows())
     for name, value in found.rows():
@@ -183,19 +183,9 @@ def run(sessions: int, document: Path | None) -> int:
         f"pacing {'holds' if found.holds else 'DOES NOT HOLD'}: 99 of 100 messages within "
         f"{MOST_LATE_MS} ms of their time\n"
     )
-    if document is not None:
-        section = with_section(text, _markdown(found), str(document), mark=_MARK)
-        document.write_text(section, encoding="utf-8")
+    if leaf is not None:
+        leaf.write(_markdown(found))
     return 0 if found.holds else 1
-
-
-def _read(document: Path) -> str:
-    try:
-        text = document.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{document}: cannot be read ({error}); give a Markdown file") from None
-    with_section(text, "", str(document), mark=_MARK)
-    return text
 
 
 def _markdown(found: Pacing) -> str:

@@ -27,15 +27,16 @@ from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import TransportParams
 
 from pipeline_live.audio import OUTPUT_RATE
-from pipeline_live.bench.bots import Bot, options_for, running, steps_of
+from pipeline_live.bench.bots import Bot, running, steps_of
 from pipeline_live.bench.emulating import Served, emulating
+from pipeline_live.bench.page import page
 from pipeline_live.bench.scenarios import REPLY, SCENARIOS, Side
 from pipeline_live.bench.statistics import ratio
-from pipeline_live.bench.table import with_section
 from pipeline_live.errors import PipelineLiveError, UsageError
 from pipeline_live.processors import MicSource
 from pipeline_live.processors.sink import CHUNK_MS, DEVICE_BUFFER_MS
 from pipeline_live.session import Call, Timeline
+from pipeline_live.session.connection import options_for
 
 GAP_MS = 20
 """A device that was dry for so long is heard."""
@@ -127,22 +128,15 @@ def run(calls: int, document: Path | None) -> int:
     """
     if not 1 <= calls <= _MOST_CALLS:
         raise UsageError(f"--smooth {calls}: must be 1 to {_MOST_CALLS}")
-    text = None
-    if document is not None:
-        try:
-            text = document.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{document}: cannot be read ({error}); give a file") from None
-        with_section(text, "", str(document), mark=_MARK)
+    leaf = page(document, _MARK)
     rounds = asyncio.run(_all_rounds(calls))
     lags = asyncio.run(_long_replies())
     rows = table(calls, rounds, lags)
     width = max(len(row[0]) for row in rows)
     for name, *values in rows:
         sys.stdout.write(f"{name:<{width}}" + "".join(f"{value:>10}" for value in values) + "\n")
-    if document is not None and text is not None:
-        section = with_section(text, markdown(rows), str(document), mark=_MARK)
-        document.write_text(section, encoding="utf-8")
+    if leaf is not None:
+        leaf.write(markdown(rows))
     return 0
 
 

@@ -10,7 +10,6 @@ from pipeline_live.bench.judge import ALLOWED_TAIL_MS, Outcome
 from pipeline_live.bench.results import Comparison, NoiseFigures, compare, in_noise
 from pipeline_live.bench.scenarios import Scenario, Side
 from pipeline_live.bench.statistics import Figures
-from pipeline_live.errors import UsageError
 
 NOTHING = "-"
 HEADER = ("", "", "ours", "median", "p95", "stock", "median", "p95", "ours /")
@@ -171,36 +170,6 @@ def markdown(
 def _joined(these: Figures, unsilenced: int) -> str:
     count, median, p95 = _figures(these, unsilenced)
     return NOTHING if these.median is None else f"{median} / {p95} ({count})"
-
-
-def marks(name: str) -> tuple[str, str]:
-    """The lines of a Markdown file between which something is written."""
-    return f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-
-
-BEGIN, END = marks("bench")
-
-
-def with_section(text: str, section: str, name: str, *, mark: str = "bench") -> str:
-    """``text`` with what stands between the two marks replaced by ``section``.
-
-    Args:
-        text: A file's content.
-        section: Markdown.
-        name: How messages call the file.
-        mark: Name of the marks.
-
-    Raises:
-        UsageError: The marks are not there, once each and in order.
-    """
-    first, last = marks(mark)
-    head, begin, rest = text.partition(first)
-    _, end, tail = rest.partition(last)
-    if not begin or not end or first in rest or last in head + tail:
-        raise UsageError(
-            f"{name}: must hold {first} and after it {last}, once each; add both lines"
-        )
-    return f"{head}{first}\n{section}\n{last}{tail}"
 
 
 def as_data(

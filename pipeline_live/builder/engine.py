@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from google.genai.types import HttpOptions
 
 from pipeline_live.config import Bot, spec
 from pipeline_live.emulator import Emulator
+from pipeline_live.session.connection import options_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,7 @@ class Engine:
         """Options for google-genai that lead there."""
         if self.base_url is None:
             return None
-        trust = ssl.create_default_context(cafile=self.ca_file)
-        return HttpOptions(base_url=self.base_url, async_client_args={"ssl": trust})
+        return options_for(self.base_url, self.ca_file)
 
 
 def emulated(emulator: Emulator) -> Engine:

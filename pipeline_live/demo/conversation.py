@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from pipeline_live.emulator import Emulator
 from pipeline_live.errors import PipelineLiveError
 from pipeline_live.processors import FileSink, GeminiLiveService, MicSource, Playback, server_turns
 from pipeline_live.session import Timeline
+from pipeline_live.session.connection import options_for
 from pipeline_live.turn.events import (
     Action,
     EndUserTurn,
@@ -74,8 +74,7 @@ class Engine:
         """Options for google-genai that lead there."""
         if self.base_url is None:
             return None
-        trust = ssl.create_default_context(cafile=self.ca_file)
-        return HttpOptions(base_url=self.base_url, async_client_args={"ssl": trust})
+        return options_for(self.base_url, self.ca_file)
 
 
 @contextlib.contextmanager

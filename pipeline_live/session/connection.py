@@ -6,6 +6,7 @@ Facts about google-genai were tried on 2.34; ``tests/pipecat/test_sdk_facts.py``
 from __future__ import annotations
 
 import re
+import ssl
 
 from google.genai import errors, types
 from websockets.exceptions import InvalidStatus, WebSocketException
@@ -15,6 +16,19 @@ from pipeline_live.turn.policy import Floor
 
 _POLICY_VIOLATION = 1008
 _INVALID = 1007
+
+
+def options_for(base_url: str, ca_file: str | None = None) -> types.HttpOptions:
+    """Lead a client to another server than Google's.
+
+    The SDK turns any address into ``wss`` for API keys, so the server needs TLS.
+
+    Args:
+        base_url: For example ``https://127.0.0.1:8765``.
+        ca_file: PEM file of the certificate to trust; the system's when not given.
+    """
+    trust = ssl.create_default_context(cafile=ca_file)
+    return types.HttpOptions(base_url=base_url, async_client_args={"ssl": trust})
 
 
 def is_close(error: errors.APIError) -> bool:

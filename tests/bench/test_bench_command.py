@@ -10,11 +10,11 @@ from pipeline_live.bench import command, conversation, schedule
 from pipeline_live.bench.clips import shortened
 from pipeline_live.bench.proof import prove
 from pipeline_live.bench.scenarios import SCENARIOS, Side
-from pipeline_live.bench.table import BEGIN, END
 from pipeline_live.cli import main
 from pipeline_live.report import write_report
 
 from .calls_made import CLIP, outcome
+from .test_page import BEGIN, END
 
 REPLY = "The harbour began as a row of huts."
 

@@ -1,22 +1,14 @@
 import json
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from pipeline_live.bench.results import compare, in_noise
 from pipeline_live.bench.scenarios import Side
 from pipeline_live.bench.table import (
-    BEGIN,
-    END,
     Conditions,
     as_data,
     markdown,
     progress,
     text_table,
-    with_section,
 )
-from pipeline_live.errors import UsageError
 
 from .calls_made import outcome, scenarios
 
@@ -115,23 +107,3 @@ def test_progress_is_a_line_for_both_sides():
     assert "ours silent after 100 ms" in line
     assert "stock silent after ≥9000 ms" in line
     assert "went on, 2 holds" in progress("noise-1", NOISE)
-
-
-TEXT = st.text(st.characters(exclude_characters="<>"))
-
-
-@given(TEXT, TEXT, TEXT, TEXT)
-def test_only_what_stands_between_the_marks_changes(head, old, tail, new):
-    text = f"{head}{BEGIN}{old}{END}{tail}"
-    once = with_section(text, new, "README.md")
-    assert once == f"{head}{BEGIN}\n{new}\n{END}{tail}"
-    assert with_section(once, new, "README.md") == once
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", BEGIN, END, f"{END}{BEGIN}", f"{BEGIN}{BEGIN}{END}", f"{BEGIN}{END}{END}"],
-)
-def test_marks_that_are_not_there_once_each_in_order(text):
-    with pytest.raises(UsageError, match=r"README\.md: must hold"):
-        with_section(text, "new", "README.md")
