@@ -264,6 +264,11 @@ class Call:
         """Until the sink has seen so many interruptions."""
         await self.sink.until(lambda: len(self.sink.cuts) >= number)
 
+    async def falls_silent(self) -> None:
+        """Until all that was received has been played; text before that would be a barge-in."""
+        while self.service.call.ledger.waiting():
+            await asyncio.sleep(0.02)
+
     async def has_spoken(self, count: int) -> None:
         """Until the ears have heard so many turns of the user end; sound comes all the time."""
         counts = self.service.call.timeline.counts
@@ -427,6 +432,7 @@ scenes = Scenes()
 async def healthy(call: Call) -> None:
     await call.begin()
     await call.server_sent("turnComplete")
+    await call.falls_silent()
     await call.ask()
     await call.hears(2, 700)
 
