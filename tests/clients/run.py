@@ -38,7 +38,7 @@ from genai_client import GenaiClient  # noqa: E402
 from loguru import logger  # noqa: E402
 from pipecat_client import LOSES_THE_LINE, PipecatClient  # noqa: E402
 
-from pipeline_live.bench.table import with_section  # noqa: E402
+from pipeline_live.bench.page import with_section  # noqa: E402
 from pipeline_live.emulator import Emulator  # noqa: E402
 
 CHUNK_S = 0.02

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_live.bench.table import marks, with_section
+from pipeline_live.bench.page import with_section
 from pipeline_live.emulator import Limits
 from pipeline_live.emulator.command import KEY_VARIABLE
 from pipeline_live.emulator.families import FAMILIES
@@ -36,7 +36,7 @@ def fault_table():
 
 
 def section(name):
-    begin, end = marks(name)
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     return PAGE.read_text().partition(begin)[2].partition(end)[0]
 
 
