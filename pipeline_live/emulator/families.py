@@ -112,6 +112,7 @@ class Family:
         video_session_ms: The same once it has seen video.
         go_away_ms: goAway comes so long before its end.
         handle_ms: How long a resumption handle lives after its connection.
+        close_ms: From a client's close to the answer to it.
     """
 
     name: str
@@ -162,6 +163,7 @@ class Family:
     video_session_ms: int = 120_000  # 2 minutes (the same page)
     go_away_ms: int = 50_000  # "50s" is what clients report (kizuna-ai-lab/sokuji#179)
     handle_ms: int = 7_200_000  # 2 h (Google's page on sessions)
+    close_ms: int = 220  # ANC, for 1000
 
 
 _LIVE_38 = Family(

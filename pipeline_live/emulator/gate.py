@@ -1,8 +1,9 @@
 """Who may come in: addresses to serve on, request paths, keys, and how much of everything.
 
 The service says no by closing the connection after its handshake; only a path that does not exist
-is refused by HTTP. What a quota is worth and how long a message may be is not published, so the
-numbers here are ours; the close codes and the words are the service's.
+is refused by HTTP, and a bad key while the fault ``handshake-refused`` is on. What a quota is worth
+and how long a message may be is not published, so the numbers here are ours; the close codes and
+the words are the service's.
 """
 
 from __future__ import annotations

@@ -20,11 +20,13 @@ from typing import Any, Self, cast
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
 from pipeline_live.emulator.certificate import server_context, write_certificate
 from pipeline_live.emulator.connection import Connection, now_ms
 from pipeline_live.emulator.families import Family, adjusted, admit, checked, family_named
 from pipeline_live.emulator.faults import Fault
+from pipeline_live.emulator.faults.mischief import Mischief
 from pipeline_live.emulator.gate import (
     Limits,
     check_host,
@@ -44,7 +46,7 @@ from pipeline_live.emulator.recording import Recording, Scrubber, SessionRecordi
 from pipeline_live.emulator.script import Script
 from pipeline_live.emulator.socket import Socket
 from pipeline_live.emulator.stage import Options
-from pipeline_live.emulator.tokens import Tokens
+from pipeline_live.emulator.tokens import EXPIRE_MS, NEW_SESSION_MS, Tokens, expired
 from pipeline_live.emulator.tools import uuid_of
 from pipeline_live.emulator.transcription import check_installed
 from pipeline_live.emulator.voice import synthesize, voice_for
@@ -65,7 +67,8 @@ class Emulator:
     A bad key is refused as the Developer API does it: the handshake succeeds, and the answer to
     setup is a close with 1007 and "API key not valid. Please pass a valid API key.", a pair that
     many public reports quote. No key at all: 1008, with Google's usual words for callers without
-    identity (that it comes as 1008 is inferred). google-genai raises ``APIError`` for both.
+    identity (that it comes as 1008 is inferred). google-genai raises ``APIError`` for both. With
+    the fault ``handshake-refused`` both are HTTP 401, and no WebSocket opens.
 
     Args:
         script: What the model says; None for made-up replies.
@@ -154,6 +157,8 @@ class Emulator:
         self._log: Recording | None = None
         self._folder: Path | None = None
         self._server: Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._began_ms = 0
         self._rehearsals: set[asyncio.Task[None]] = set()
         self._thread: _LoopThread | None = None
 
@@ -175,14 +180,30 @@ class Emulator:
             "async_client_args": {"ssl": self.client_ssl_context()},
         }
 
-    def issue_token(self, uses: int = 1, setup: Mapping[str, Any] | None = None) -> str:
+    def issue_token(
+        self,
+        uses: int = 1,
+        setup: Mapping[str, Any] | None = None,
+        *,
+        new_session_ms: int = NEW_SESSION_MS,
+        expire_ms: int = EXPIRE_MS,
+    ) -> str:
         """Make an ephemeral token for ``BidiGenerateContentConstrained``.
 
         Args:
             uses: Sessions that it opens, resumed ones not counted; 0 for any number.
             setup: Fields of the setup message that it decides, in lowerCamelCase.
+            new_session_ms: For so long it opens them, from now or, if that is later, from when
+                the emulator begins to serve.
+            expire_ms: For so long it resumes them, and then those that it opened end.
         """
-        return self._tokens.issue(uses, setup)
+        return self._tokens.issue(
+            self._served_ms(), uses, setup, new_session_ms=new_session_ms, expire_ms=expire_ms
+        )
+
+    def _served_ms(self) -> int:
+        """How long it has served; 0 before that. Any thread may ask."""
+        return 0 if self._loop is None else int(self._loop.time() * 1000) - self._began_ms
 
     # --- life --------------------------------------------------------------------------------
 
@@ -202,7 +223,7 @@ class Emulator:
                 self.host,
                 self.port,
                 ssl=server_context(certificate_file, key_file),
-                process_request=check_path,
+                process_request=self._answer_by_http,
                 create_connection=Socket,
                 max_size=self._limits.message_bytes,
                 # Sound does not get smaller by it, and it would cost a tenth of the core.
@@ -220,6 +241,7 @@ class Emulator:
                 f"port {self.port} on {self.host} cannot be used ({error.strerror}); "
                 "choose another, or 0 for a free one"
             ) from None
+        self._loop, self._began_ms = asyncio.get_running_loop(), now_ms()
         self.ca_file = str(certificate_file)
         self.port = next(iter(self._server.sockets)).getsockname()[1]
 
@@ -281,6 +303,22 @@ class Emulator:
 
     # --- connections -------------------------------------------------------------------------
 
+    def _answer_by_http(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Refuse a handshake for its path, or for its key if a fault says so."""
+        refusal = check_path(connection, request)
+        place = place_of(request.path)
+        if refusal is not None or place is None or place.constrained:
+            return refusal
+        try:
+            check_key(request, self._key, vertex=place.vertex)
+        except Refused as refused:
+            faults, number = self._options.faults, self._connections + 1
+            status = Mischief(faults, seed=self._seed, connection=number).turns_away()
+            if status is not None:
+                self._connections = number
+                return connection.respond(status, f"{refused.reason}\n")
+        return None
+
     async def _handle(self, websocket: ServerConnection) -> None:
         number = self._connections
         self._connections += 1
@@ -329,18 +367,19 @@ class Emulator:
             log.client(first)
         token = given_key(websocket.request) if place.constrained else ""
         if place.constrained:
-            self._tokens.check(token)
+            self._tokens.check(token, self._served_ms())
         else:
             check_key(websocket.request, self._key, vertex=place.vertex)
         if self._open > self._limits.sessions:
             raise out_of_quota()
+        ends_ms = None
         setup = read_message(first, vertex=place.vertex)
         if not isinstance(setup, Setup):
             raise Refused(INVALID, "setup must be the first message and only the first.")
         if token:
             locked = json.dumps({"setup": self._tokens.locked(token, setup.raw)})
             setup = cast(Setup, read_message(locked))
-            self._tokens.use(token, resumes=bool(setup.handle))
+            ends_ms = self._tokens.use(token, self._served_ms(), resumes=bool(setup.handle))
         family = adjusted(
             admit(setup, place.version, vertex=place.vertex, only=self._family), self._profile
         )
@@ -357,7 +396,19 @@ class Emulator:
             connection=number + 1,
         )
         assert isinstance(websocket, Socket)
-        await Connection(websocket, mind, family, rng, log).run()
+        websocket.close_delay_ms = family.close_ms
+        await self._until(ends_ms, Connection(websocket, mind, family, rng, log))
+
+    async def _until(self, ends_ms: int | None, connection: Connection) -> None:
+        """Hold a conversation until its token expires, if it has one."""
+        left_s = None if ends_ms is None else (ends_ms - self._served_ms()) / 1000
+        try:
+            async with asyncio.timeout(left_s) as limit:
+                await connection.run()
+        except TimeoutError:
+            if limit.expired():
+                raise expired() from None
+            raise
 
     def _register(self, session: Session, setup: Setup, family: Family, rng: random.Random) -> None:
         """Fill in the session's record, with what was known when its handle was issued."""

@@ -48,6 +48,7 @@ def test_a_fault_in_words(text, fault):
         ("stall@probability=2", "give a number from 0 to 1"),
         ("stall@after_ms=soon", "after_ms is 'soon'; give a number, usually 800"),
         ("stall@after_ms=0.5", "give a whole number, usually 800"),
+        ("handshake-refused@turn=2", "turn is 2; give none, for a handshake comes before any"),
         ("rejected@reason=BAD", "give RESPONSE_REJECTED or NEED_MORE_INPUT"),
         ("server-error@code=99", "give a WebSocket close code, 1000 to 4999"),
     ],

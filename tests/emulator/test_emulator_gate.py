@@ -10,7 +10,7 @@ from google import genai
 from google.genai import errors
 from websockets.asyncio.client import connect
 from websockets.datastructures import Headers
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.http11 import Request
 
 from pipeline_live.emulator import Emulator, Limits, Reply, Script
@@ -18,6 +18,7 @@ from pipeline_live.emulator.certificate import write_certificate
 from pipeline_live.emulator.gate import Place, check_key, is_loopback, place_of, reachable_name
 from pipeline_live.emulator.messages import Refused
 from pipeline_live.errors import UsageError
+from pipeline_live.session.connection import explain
 
 DEVELOPER = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 VERTEX = "/ws/google.cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent"
@@ -102,6 +103,50 @@ def test_any_key_will_do_where_none_was_chosen():
     check_key(Request(VERTEX, Headers()), None, vertex=True)
     with pytest.raises(Refused):
         check_key(Request(DEVELOPER, Headers()), None, vertex=False)
+
+
+def test_a_bad_key_can_fail_the_handshake_itself():
+    """The first handshake does; the second is let in to be told by a close, as usual."""
+
+    async def call():
+        faults = ["handshake-refused@connection=1"]
+        async with Emulator(key="right", faults=faults) as emulator:
+
+            def live(key):
+                client = genai.Client(api_key=key, http_options=emulator.http_options())
+                return client.aio.live.connect(model="gemini-3.8-live")
+
+            with pytest.raises(InvalidStatus) as early:
+                async with live("wrong"):
+                    pass
+            with pytest.raises(errors.APIError) as late:
+                async with live("wrong"):
+                    pass
+            async with live("right"):
+                pass
+            return early.value, late.value
+
+    early, late = asyncio.run(call())
+    assert early.response.status_code == 401
+    assert b"API key not valid" in early.response.body
+    for error, code in ((early, 401), (late, 1007)):
+        said = explain(error)
+        assert (said.code, said.terminal) == (code, True)
+
+
+def test_the_right_key_and_no_wrong_one_passes_where_handshakes_are_refused():
+    async def call():
+        async with Emulator(key="right", faults=["handshake-refused"]) as emulator:
+            context = emulator.client_ssl_context()
+            url = url_of(emulator)
+            async with connect(url.replace("any", "right"), ssl=context) as socket:
+                await socket.send(SETUP)
+                assert json.loads(await socket.recv()) == {"setupComplete": {}}
+            for other in (url, url.partition("?")[0]):
+                with pytest.raises(InvalidStatus, match="401"):
+                    await connect(other, ssl=context)
+
+    asyncio.run(call())
 
 
 @pytest.mark.parametrize("field", ["message_bytes", "sessions", "setup_ms"])

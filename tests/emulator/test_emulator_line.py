@@ -131,6 +131,29 @@ def test_the_stock_keepalive_survives_what_the_fault_list_calls_usual():
     assert asyncio.run(call()) > 10_000
 
 
+def test_a_close_of_the_client_is_answered_late():
+    """A client that does not wait for the answer has closed all the same."""
+
+    async def call():
+        async with Emulator() as emulator:
+            patient, hasty = await joined(emulator), await joined(emulator)
+            began = time.monotonic()
+            await patient.close(1000, "Bye.")
+            took_s = time.monotonic() - began
+            hasty.protocol.send_close(1000)
+            hasty.send_data()
+            hasty.transport.close()
+            async with asyncio.timeout(20):
+                while any(session.open for session in emulator.sessions):
+                    await asyncio.sleep(0.01)
+            return took_s, (patient.close_code, patient.close_reason), emulator.sessions
+
+    took_s, answer, sessions = asyncio.run(call())
+    assert took_s >= 0.22
+    assert answer == (1000, "Bye.")
+    assert [session.close_code for session in sessions] == [1000, 1000]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

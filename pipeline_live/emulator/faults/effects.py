@@ -1,7 +1,8 @@
 """What each fault does, as functions over what the model is about to do. Pure.
 
-Five shapes, one for each moment; ``values`` are the fault's own settings:
+Six shapes, one for each moment; ``values`` are the fault's own settings:
 
+- ``handshake``: a client without the right key knocks. Returns the HTTP status that it gets.
 - ``message``: a message of the client came. False: it is lost. May raise ``Refused``.
 - ``onset``: the user begins to speak. Returns what the model makes of it.
 - ``answer``: an answer is due. Returns what is said instead; None for nothing, ever.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from http import HTTPStatus
 
 from pipeline_live.audio import to_array, to_pcm
 from pipeline_live.emulator.delivery import Delivery, Parcel
@@ -42,6 +44,14 @@ _CLOSINGS = {
 }
 CLOSINGS = tuple(_CLOSINGS)
 """What a closing fault may give as its reason."""
+
+# --- handshake ---------------------------------------------------------------------------------
+
+
+def turn_away(values: Values) -> HTTPStatus:
+    """Do not open a WebSocket at all."""
+    return HTTPStatus.UNAUTHORIZED
+
 
 # --- message -----------------------------------------------------------------------------------
 

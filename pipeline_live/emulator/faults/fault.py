@@ -14,6 +14,7 @@ from pipeline_live.emulator.names import unknown_name
 from pipeline_live.errors import UsageError
 
 _TRIGGERS = ("at_ms", "turn", "probability", "seed", "times", "connection")
+_LATER = ("at_ms", "turn")
 _CODES = range(1000, 5000)
 
 
@@ -149,6 +150,8 @@ class Fault:
             value = getattr(self, key)
             if value is not None and (not isinstance(value, int) or value < least):
                 raise self._wrong(key, value, f"a whole number from {least}")
+            if value is not None and key in _LATER and self.kind.moment is Moment.HANDSHAKE:
+                raise self._wrong(key, value, "none, for a handshake comes before any")
         probability = self.probability
         if not isinstance(probability, int | float) or not 0 <= probability <= 1:
             raise self._wrong("probability", probability, "a number from 0 to 1")

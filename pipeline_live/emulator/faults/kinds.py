@@ -28,6 +28,7 @@ from pipeline_live.emulator.messages import (
 class Moment(Enum):
     """When a fault has its chance."""
 
+    HANDSHAKE = "a client without the right key knocks"
     MESSAGE = "a message of the client comes"
     ONSET = "the user begins to speak"
     ANSWER = "an answer is due"
@@ -352,6 +353,14 @@ _KINDS = (
         effects.tell_to_go,
         values={"after_ms": 0, "left_ms": 50_000},
         is_event=True,
+    ),
+    Kind(
+        "handshake-refused",
+        "",
+        "HTTP 401 for a wrong key or none, before there is a WebSocket (so no at_ms, no turn)",
+        "some refusals of keys (a comment in pydantic-ai's google.py)",
+        Moment.HANDSHAKE,
+        effects.turn_away,
     ),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from pipeline_live.emulator.delivery import Delivery
@@ -76,6 +77,13 @@ class Mischief:
             for n, fault in enumerate(faults)
             if fault.connection in (None, connection)
         ]
+
+    def turns_away(self) -> HTTPStatus | None:
+        """The HTTP status for a client without the right key; None for a close after setup."""
+        for armed in self._striking(Moment.HANDSHAKE, None, 0, 0):
+            status: HTTPStatus = armed.fault.kind.effect(armed.fault.settings)
+            return status
+        return None
 
     def hears(self, message: Message, at_ms: int) -> bool:
         """Whether a message of the client is taken in at all.
