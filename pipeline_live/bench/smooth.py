@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import math
 import os
 import platform
 import random
@@ -49,6 +50,7 @@ _LONG_S = 180
 _MOST_CALLS = 50
 _START_GAP_S = 0.1
 _SETTLE_S = 1.0
+_WARM_S = 4.0
 _MARK = "smooth"
 
 
@@ -179,9 +181,9 @@ def markdown(rows: Sequence[tuple[str, str, str, str]]) -> str:
 # --- the calls -----------------------------------------------------------------------------------
 
 
-def reply_of(seconds: int) -> str:
+def reply_of(seconds: float) -> str:
     """A reply that lasts at least so long."""
-    return " ".join([REPLY] * -(-seconds // _SENTENCE_S))
+    return " ".join([REPLY] * math.ceil(seconds / _SENTENCE_S))
 
 
 @contextlib.asynccontextmanager
@@ -242,17 +244,19 @@ async def _stall() -> None:
 async def _long_replies() -> dict[Side, float]:
     """One bot of each side says a reply of three minutes; how late each ends."""
     lags: dict[Side, float] = {}
-    with emulating("--reply", reply_of(_LONG_S), "--reply", "") as served:
+    with emulating("--reply", reply_of(_LONG_S + 2 * _WARM_S), "--reply", "") as served:
         async with contextlib.AsyncExitStack() as stack:
             devices = {
                 side: (await stack.enter_async_context(_speaking(side, 1, served)))[0]
                 for side in Side
             }
-            await asyncio.sleep(_LONG_S + 2 * _SENTENCE_S)
+            await asyncio.sleep(_WARM_S)  # starting one bot has stalled the other
+            before_ms = {side: device.lag_ms() for side, device in devices.items()}
+            await asyncio.sleep(_LONG_S + _SENTENCE_S)
             for side, device in devices.items():
                 if device.bench_played_s < _LONG_S:
                     raise PipelineLiveError(
                         f"{side} said {device.bench_played_s:.0f} s of a reply of {_LONG_S} s"
                     )
-                lags[side] = device.lag_ms()
+                lags[side] = device.lag_ms() - before_ms[side]
     return lags

@@ -28,10 +28,11 @@ MAX_QUEUED = 1000
 """Messages, 20 s of 20 ms chunks."""
 TOGETHER_MS = 100
 """Sound that goes in one message at the most."""
-ENOUGH_MS = 40
-"""Sound of this length does not wait for more; Google recommends 20 to 40 ms a message."""
+ENOUGH_MS = 80
+"""Sound of this length does not wait for more; Google recommends 20 to 40 ms a message, and 100 ms
+were seen to work as well (frontier-on-cloud/gemini-live-stop-test)."""
 PATIENCE_MS = 25
-"""How long a piece that is in no hurry waits for the next one."""
+"""How long sound that is in no hurry waits for the next piece."""
 
 
 @dataclass(slots=True)
@@ -113,8 +114,8 @@ class Uplink:
         while True:
             await self._filled.wait()
             while self._queue:
-                if self._may_wait():
-                    await self._more()
+                while self._may_wait() and await self._more():
+                    pass
                 letter = self._queue.popleft()
                 try:
                     await self._write(letter)
@@ -130,20 +131,24 @@ class Uplink:
             self._filled.clear()
 
     def _may_wait(self) -> bool:
-        """Whether all that is queued is one short piece of sound that is in no hurry."""
-        letter = self._queue[0]
-        if len(self._queue) > 1 or letter.blob is None or letter.hurry:
-            return False
-        return ms_of(letter.blob) < ENOUGH_MS
+        """Whether all that is queued is a little sound that is in no hurry."""
+        ms = 0
+        for letter in self._queue:
+            if letter.blob is None or letter.hurry:
+                return False
+            ms += ms_of(letter.blob)
+        return ms < ENOUGH_MS
 
-    async def _more(self) -> None:
-        """Wait until something else is queued, but not for long."""
+    async def _more(self) -> bool:
+        """Wait until something else is queued, but not for long; whether it was."""
+        queued = len(self._queue)
         self._filled.clear()
         alarm = asyncio.get_running_loop().call_later(PATIENCE_MS / 1000, self._filled.set)
         try:
             await self._filled.wait()
         finally:
             alarm.cancel()
+        return len(self._queue) > queued
 
     async def _write(self, letter: _Letter) -> None:
         if letter.write is not None:

@@ -56,15 +56,15 @@ def test_sound_in_a_hurry_goes_at_once_and_alone():
     assert Wire().run(play) == [(20 * value, data(piece(value))) for value in range(3)]
 
 
-def test_sound_that_is_in_no_hurry_goes_by_twos():
+def test_sound_that_is_in_no_hurry_goes_by_fours():
     async def play(uplink):
-        for value in range(4):
+        for value in range(8):
             uplink.post_sound(piece(value), hurry=False)
             await asyncio.sleep(0.02)
 
-    pairs = [(20, data(piece(0), piece(1))), (60, data(piece(2), piece(3)))]
-    assert Wire().run(play) == pairs
-    assert ENOUGH_MS == 40
+    fours = [(60, data(*map(piece, range(4)))), (140, data(*map(piece, range(4, 8))))]
+    assert Wire().run(play) == fours
+    assert ENOUGH_MS == 80
 
 
 def test_nothing_waits_long_and_nothing_waits_behind_a_hurry():
