@@ -5,6 +5,7 @@ A kind never raises: what does not fit becomes a finding, and the value is ``MIS
 
 from __future__ import annotations
 
+import abc
 import re
 
 from pipeline_live.config import variables
@@ -74,12 +75,13 @@ class Context:
         return self._library
 
 
-class Kind:
+class Kind(abc.ABC):
     """What a field accepts."""
 
     article = "a value"
     """How a finding names it: "must be a value"."""
 
+    @abc.abstractmethod
     def read(self, node: Node, what: str, context: Context) -> Any:
         """The value of ``node``, or ``MISSING`` after a finding.
 
@@ -88,11 +90,10 @@ class Kind:
             what: What it is, for findings: ``"volume" in speaker``.
             context: The rest.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def schema(self) -> Json:
         """The same as JSON Schema."""
-        raise NotImplementedError
 
     def fill(self, default: Any) -> Any:
         """A default as it stands in the spec, made into a value."""

@@ -1373,7 +1373,6 @@ async def test_fact_23_a_committed_message_can_be_corrected_in_place() -> None:
         assert len(service.server.sent) == sent
 
 
-@pytest.mark.skipif(not pipecat_since("1.12"), reason="needs NLTK data, fetched over the network")
 @virtual
 async def test_fact_24_input_transcription_goes_upstream_as_a_sentence_or_after_half_a_second() -> (
     None
