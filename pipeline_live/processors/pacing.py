@@ -102,8 +102,8 @@ class Pacer:
         self._coming.clear()
         self._delay = self._unwritten = self._device_free = self.free_s = 0.0
 
-    def woke(self, late_ms: int, now_s: float) -> None:
-        """The loop was so late with something due.
+    def woke(self, late_ms: int, now_s: float) -> bool:
+        """The loop was so late with something due; return whether that is more than nothing.
 
         One delay is an accident, two within three seconds are a habit: the second worst of them is
         what the lead must cover, beyond what the device holds.
@@ -115,3 +115,4 @@ class Pacer:
         worst = sorted(late for _, late in self._late)[-2:]
         needed_ms = worst[0] + DEVICE_MS if len(worst) == 2 else 0
         self.lead_ms = max(self._least_ms, min(needed_ms, MOST_LEAD_MS))
+        return late_ms > TOLERATED_MS

@@ -312,18 +312,22 @@ class Playback(FrameProcessor):
         return self._pacer.next_played_s
 
     async def _sleep_until(self, due: float | None) -> None:
-        """Sleep until ``due`` or until there is news, and note how late the loop was."""
+        """Sleep until ``due`` or until there is news."""
         loop = asyncio.get_running_loop()
         self._news.clear()
-        alarm = None if due is None else loop.call_at(due, self._news.set)
+        alarm = None if due is None else loop.call_at(due, self._woken, due)
         try:
             await self._news.wait()
         finally:
             if alarm is not None:
                 alarm.cancel()
-        now = loop.time()
-        if due is not None and now >= due:
-            self._pacer.woke(round((now - due) * 1000), now)
+
+    def _woken(self, due: float) -> None:
+        """Note how late the loop is, before any task runs on it again."""
+        now = asyncio.get_running_loop().time()
+        if self._pacer.woke(round((now - due) * 1000), now) and self._call is not None:
+            self._call.put_playout_first()
+        self._news.set()
 
     async def _release(self) -> None:
         """Push the next frame, or the next piece of sound, downstream."""

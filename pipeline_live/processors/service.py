@@ -210,6 +210,7 @@ class _Live(GeminiLiveLLMService):
                 await self._correct_context(question)
                 return
             case InputAudioRawFrame():
+                await self._call.after_playout()
                 self._listen(frame)
             case LLMUpdateSettingsFrame():
                 self._keep_floor(frame)

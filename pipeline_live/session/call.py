@@ -40,6 +40,8 @@ from pipeline_live.vad import Window
 
 RECENT_MS = 8000
 """Microphone sound that is kept for the endpointer; smart-turn takes no more."""
+PLAYOUT_FIRST_MS = 10
+"""So long other work gives way to the playout after a stall of the event loop."""
 SECOND_LOOK_MS = 50
 """How long after a deadline it counts as reached."""
 
@@ -107,6 +109,7 @@ class Call:
         self._epoch: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._facts: deque[Fact] = deque()
+        self._playout_first_until = 0.0
 
     def now_ms(self) -> int:
         """Milliseconds since the call began; the first question begins it.
@@ -214,6 +217,21 @@ class Call:
         Then the server does not need the microphone's sound a few milliseconds sooner.
         """
         return self.ears is not None and self.ears.calm and bool(self.ledger.waiting())
+
+    def put_playout_first(self) -> None:
+        """A hand that plays found the event loop late: its device runs dry, the rest can wait."""
+        loop = asyncio.get_running_loop()
+        self._playout_first_until = loop.time() + PLAYOUT_FIRST_MS / 1000
+
+    async def after_playout(self) -> None:
+        """Give way to the playout if the event loop was just late; else return at once.
+
+        What other work is due after a stall (a microphone's frame to listen to, sound to send) is
+        otherwise done before the transport has had its turn.
+        """
+        left = self._playout_first_until - asyncio.get_running_loop().time()
+        if left > 0:
+            await asyncio.sleep(left)
 
     def heard_ms(self) -> int:
         """How much of the latest reply the user has heard by now, in milliseconds."""

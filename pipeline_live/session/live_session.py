@@ -424,6 +424,7 @@ class LiveSession:
         self._uplink.post_sound(blob, hurry=not self.call.is_calm())
 
     async def _write_sound(self, blob: types.Blob) -> None:
+        await self.call.after_playout()
         await self._sdk.send_realtime_input(audio=blob)
 
     def _open_user_turn(self, keep_ms: int) -> None:

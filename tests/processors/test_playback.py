@@ -30,6 +30,7 @@ from pipeline_live.emulator import synthesize
 from pipeline_live.errors import AudioFormatError, UsageError
 from pipeline_live.processors import FileSink, MicSource, Playback, SileroVAD, compatibility, tags
 from pipeline_live.session import Call, Ears
+from pipeline_live.session.call import PLAYOUT_FIRST_MS
 from pipeline_live.session.ears import Verdict
 from pipeline_live.turn import Reply
 from pipeline_live.turn.events import AudioReceived, StopRequested
@@ -114,6 +115,22 @@ def test_a_reply_is_released_just_in_time_and_whole():
                 due_ms = begin + released
                 assert due_ms - 36 <= at_ms <= due_ms + 21
                 released += len(frame.audio) // 48
+
+    Stage().run(play)
+
+
+@pytest.mark.parametrize(("stall_ms", "waits_ms"), [(0, 0), (10, 0), (50, PLAYOUT_FIRST_MS)])
+def test_after_a_stall_of_the_loop_other_work_waits_for_the_playout(stall_ms, waits_ms):
+    async def play(stage, worker):
+        loop = asyncio.get_running_loop()
+        await worker.queue_frame(speech(1, 1000, stage.reply(1000)))
+        await asyncio.sleep(0.2)
+        loop.now += stall_ms / 1000
+        await asyncio.sleep(0.001)
+        before_s = loop.time()
+        await stage.call.after_playout()
+        assert round((loop.time() - before_s) * 1000) == max(0, waits_ms - 1)
+        await stage.after.until(lambda: len(stage.after.speech()) == 48_000)
 
     Stage().run(play)
 

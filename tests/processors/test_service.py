@@ -39,6 +39,7 @@ from pipeline_live.processors import (
     tags,
 )
 from pipeline_live.processors.facade import ATTEMPTS, Microphone, backoff_ms
+from pipeline_live.session.call import PLAYOUT_FIRST_MS
 from pipeline_live.turn import Reply
 from pipeline_live.turn.events import SpeechEnded, SpeechStarted
 from pipeline_live.turn.policy import Floor
@@ -60,12 +61,12 @@ class Scene:
         self.service = service_over(self.lines, **options)
         self.before, self.after = Tap(), Tap()
 
-    def run(self, play) -> None:
+    def run(self, play, clock=run) -> None:
         async def scenario() -> None:
             async with running(self.before, self.service, self.after) as worker:
                 await play(self, worker)
 
-        run(scenario())
+        clock(scenario())
 
     async def begin(self, worker) -> None:
         await worker.queue_frame(context("hi"))
@@ -224,6 +225,24 @@ def test_contract_6_the_local_floor_sends_activities_and_all_of_the_onset():
 
     settings = GeminiLiveService.Settings(vad=GeminiVADParams(disabled=True))
     Scene(settings=settings).run(play)
+
+
+def test_a_microphone_is_heard_and_passed_on_after_the_playout():
+    async def play(scene, worker):
+        loop = asyncio.get_running_loop()
+        await scene.begin(worker)
+        scene.service.call.put_playout_first()
+        begin_s = loop.time()
+        for value in (1, 2):
+            frame = InputAudioRawFrame(value.to_bytes(2, "little") * 320, 16_000, 1)
+            await worker.queue_frame(frame)
+        await scene.after.until(lambda: len(scene.after.of(InputAudioRawFrame)) == 2)
+        assert round((loop.time() - begin_s) * 1000) == PLAYOUT_FIRST_MS
+        while len(scene.sent_sound()) < 2 * 640:
+            await asyncio.sleep(0)
+        assert scene.sent_sound() == b"\x01\x00" * 320 + b"\x02\x00" * 320
+
+    Scene().run(play, clock=run_virtual)
 
 
 def test_contract_7_sound_from_before_the_session_is_ready_is_kept():

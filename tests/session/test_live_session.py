@@ -24,6 +24,7 @@ from virtual_time import run_virtual
 
 from pipeline_live.errors import SessionBusy, UsageError
 from pipeline_live.session import Call, LiveSession
+from pipeline_live.session.call import PLAYOUT_FIRST_MS
 from pipeline_live.session.live_session import MAX_INBOX
 from pipeline_live.turn.events import SpeechEnded, SpeechStarted
 from pipeline_live.turn.policy import Floor
@@ -97,6 +98,24 @@ def test_the_gate_opens_when_nothing_more_comes():
             line.feed(audio(2))
             await reader.until(lambda r: r.heard == [1, 2])
             reader.task.cancel()
+
+    run_virtual(scenario())
+
+
+def test_sound_goes_up_after_the_playout_and_text_goes_on_at_once():
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        line = Line()
+        async with session_on(line) as session:
+            session.call.put_playout_first()
+            begin_s = loop.time()
+            await session.send_realtime_input(text="hello")
+            assert loop.time() == begin_s
+            blob = types.Blob(data=b"\x01\x00" * 320, mime_type="audio/pcm;rate=16000")
+            await session.send_realtime_input(audio=blob)
+            await session.send_client_content(turns=[], turn_complete=False)
+            assert round((loop.time() - begin_s) * 1000) == PLAYOUT_FIRST_MS
+            assert sent_sound(line) == blob.data
 
     run_virtual(scenario())
 
