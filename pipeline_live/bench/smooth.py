@@ -2,9 +2,10 @@
 
 ``pipeline-live bench --smooth 10`` lets so many bots say a long reply at once in this process, ours
 and Pipecat's own in turn, with the emulator in another one, while the event loop is blocked for
-50 ms about once a second. Each bot speaks into a device with a buffer of 40 ms that notes when it
-ran dry. Then one bot of each side says a reply of three minutes on an undisturbed loop, and the
-device's clock is held against the reply's length.
+50 ms about once a second. Each bot hears a quiet room, because digital silence is cheaper to listen
+to, and speaks into a device with a buffer of 40 ms that notes when it ran dry. Then one bot of each
+side says a reply of three minutes on an undisturbed loop, and the device's clock is held against
+the reply's length.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 from pipecat.frames.frames import LLMRunFrame, OutputAudioRawFrame, StartFrame
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import TransportParams
 
-from pipeline_live.audio import OUTPUT_RATE
+from pipeline_live.audio import INPUT_RATE, OUTPUT_RATE, to_pcm
 from pipeline_live.bench.bots import Bot, running, steps_of
 from pipeline_live.bench.emulating import Served, emulating
 from pipeline_live.bench.page import page
@@ -45,10 +47,13 @@ STALL_MS = 50
 _STALL_EVERY_S = (0.5, 1.5)
 _SENTENCE_S = 13
 _WATCHED_S = 20
-_ROUNDS = 2
+_ROUNDS = 3
 _LONG_S = 180
 _MOST_CALLS = 50
-_START_GAP_S = 0.1
+_START_GAP_S = 0.107
+"""No multiple of a frame: people do not speak in step."""
+_ROOM = 0.001
+"""Standard deviation of a quiet room's noise, of full scale: -60 dBFS."""
 _SETTLE_S = 1.0
 _WARM_S = 4.0
 _MARK = "smooth"
@@ -203,9 +208,19 @@ async def _speaking(side: Side, calls: int, served: Served) -> AsyncIterator[lis
             await bot.worker.queue_frame(LLMRunFrame())
         for bot in bots:
             await bot.begins()
-        yield devices
+        async with asyncio.TaskGroup() as rooms:
+            around = [rooms.create_task(_hear_the_room(bot.microphone)) for bot in bots]
+            yield devices
+            for one in around:
+                one.cancel()
         for bot in bots:
             bot.check()
+
+
+async def _hear_the_room(microphone: MicSource) -> None:
+    second = np.random.default_rng(1).normal(0, _ROOM, INPUT_RATE)
+    while True:
+        await microphone.say(to_pcm(second))
 
 
 async def _all_rounds(calls: int) -> list[Smoothness]:
