@@ -21,7 +21,7 @@ from loguru import logger
 
 from pipeline_live.audio import OUTPUT_RATE, samples_of, samples_to_ms, to_array
 from pipeline_live.bench import clips as material
-from pipeline_live.bench import heard, pacing, smooth
+from pipeline_live.bench import heard, punctuality, smooth
 from pipeline_live.bench.chart import chart
 from pipeline_live.bench.clips import ASKED_MS, NOISE_MS, SPOKEN_MS, Clip
 from pipeline_live.bench.conversation import hold
@@ -130,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
     if args.heard:
         return heard.run(args.readme)
     if args.emulator is not None:
-        return pacing.run(args.emulator, args.readme)
+        return punctuality.run(args.emulator, args.readme)
     if args.smooth is not None:
         with _quiet_pipecat():
             return smooth.run(args.smooth, args.readme)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pipeline_live.config.create import bot_yaml
 from pipeline_live.config.schema import json_schema
+from pipeline_live.config.template import bot_yaml
 from pipeline_live.errors import UsageError
 
 _TOOLS_AND_TESTS = """\

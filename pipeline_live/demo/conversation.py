@@ -42,6 +42,7 @@ _CAUSES = {
     Source.LOCAL_SPEECH: "the user's voice, heard here",
     Source.SERVER: "the server heard the user",
     Source.STOP: "an explicit stop",
+    Source.TEXT: "something that was written",
 }
 
 

@@ -13,8 +13,6 @@ from typing import Any, Literal
 
 from loguru import logger
 from pipecat.frames.frames import (
-    BotStartedSpeakingFrame,
-    BotStoppedSpeakingFrame,
     CancelFrame,
     EndFrame,
     Frame,
@@ -22,7 +20,6 @@ from pipecat.frames.frames import (
     InterruptionFrame,
     LLMContextFrame,
     LLMUpdateSettingsFrame,
-    SpeechControlParamsFrame,
     StartFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
@@ -30,8 +27,6 @@ from pipecat.frames.frames import (
     UserMuteStoppedFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
-    VADUserStartedSpeakingFrame,
-    VADUserStoppedSpeakingFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
 from pipecat.services.google.gemini_live.llm import GeminiLiveLLMService
@@ -40,23 +35,14 @@ from pipecat.services.google.gemini_live.vertex.llm import GeminiLiveVertexLLMSe
 from pipeline_live.audio import mono
 from pipeline_live.errors import ConnectionFailed, UsageError
 from pipeline_live.processors import compatibility, endpointing, heard, tags, telemetry
+from pipeline_live.processors.announcer import Announcer
 from pipeline_live.processors.endpointing import SmartTurn
 from pipeline_live.processors.facade import ServiceClient
-from pipeline_live.processors.frames import (
-    InterruptionReportFrame,
-    InterruptionSparedFrame,
-    PlayoutHeldFrame,
-    PlayoutResumedFrame,
-    ProtectReplyFrame,
-    SpeechDismissedFrame,
-    SpeechSuspectedFrame,
-)
+from pipeline_live.processors.frames import ProtectReplyFrame
 from pipeline_live.processors.playback import Playback
 from pipeline_live.processors.turns import (
     LiveServiceMetadataFrame,
     MessagesToAnswer,
-    UserTurnStartProposed,
-    UserTurnStopProposed,
     strategies,
 )
 from pipeline_live.session import Call, EarsPolicy, InterruptionReport, Timeline
@@ -64,17 +50,10 @@ from pipeline_live.session.capabilities import takes_turns
 from pipeline_live.turn import Floor, Reply, TurnPolicy
 from pipeline_live.turn.events import (
     Action,
-    AnnounceDismissal,
-    AnnounceSuspicion,
-    EndUserTurn,
     FlushPlayout,
-    HoldPlayout,
-    ReportFalseAlarm,
     ReportInterruption,
-    ReportSparing,
     SpeechEnded,
     SpeechStarted,
-    StartUserTurn,
 )
 from pipeline_live.turn.policy import BargeIn
 from pipeline_live.turn.tables import User
@@ -82,12 +61,8 @@ from pipeline_live.vad import warm_up
 
 TURN_BEGINS_MS = 250
 """An InterruptionFrame so shortly after the beginning of a user turn is no Stop button."""
-MAX_NEWS = 256
-"""Frames that wait to be broadcast; more than that at once would be a bug."""
 MOST_HOPS = 32
 """Steps of the event loop that the user's last words may take to their aggregator."""
-
-_News = tuple[type[Frame], dict[str, Any]]
 
 
 class _Live(GeminiLiveLLMService):
@@ -125,17 +100,14 @@ class _Live(GeminiLiveLLMService):
         self._muted = bool(kwargs.get("start_audio_paused"))
         self._spoken: Reply | None = None
         self._on_the_way = tags.OnTheWay()
-        self._news: asyncio.Queue[_News] = asyncio.Queue(MAX_NEWS)
-        self._telling: asyncio.Task[None] | None = None
+        self._announcer = Announcer(self, self._call)
+        self._announcing: asyncio.Task[None] | None = None
         self._followed = False
         self._proposes = local_speech or agreed is not Floor.LOCAL
         self._others_decide = not self._proposes
         self._seed: list[Any] | None = None  # the messages that began the conversation
         self._turn_ms: int | None = None  # when the pipeline began the user's turn
-        self._bot_talks = False  # as the transport has it
-        self._flushed_ms: int | None = None
         self._uncorrected: list[InterruptionReport] = []  # the context may hold other words
-        self._others_hear = False
         self._telemetry: telemetry.Telemetry | None = None
         super().__init__(settings=settings, params=params, **kwargs)
         compatibility.add_event(self, "on_interruption")
@@ -179,13 +151,13 @@ class _Live(GeminiLiveLLMService):
         self._call.attach(self)
         self._telemetry = telemetry.watch(self._call, setup)
         await super().setup(setup)
-        self._telling = self.create_task(self._tell_news())
+        self._announcing = self.create_task(self._announcer.run())
 
     async def cleanup(self) -> None:
         """Let go of the call."""
-        if self._telling is not None:
-            await self.cancel_task(self._telling)
-            self._telling = None
+        if self._announcing is not None:
+            await self.cancel_task(self._announcing)
+            self._announcing = None
         if self._smart_turn is not None:
             await self._smart_turn.close()
         await super().cleanup()
@@ -199,6 +171,7 @@ class _Live(GeminiLiveLLMService):
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Tell the call what the frame means, then let the base do its work."""
+        self._announcer.see(frame)
         match frame:
             case StartFrame():
                 tags.tag_call(frame, self._call)
@@ -225,14 +198,10 @@ class _Live(GeminiLiveLLMService):
                 return
             case ProtectReplyFrame():
                 self._call.protect_reply()
-            case BotStartedSpeakingFrame() | BotStoppedSpeakingFrame():
-                self._bot_talks = isinstance(frame, BotStartedSpeakingFrame)
             case UserMuteStartedFrame():
                 self._call.mute()
             case UserMuteStoppedFrame():
-                self._repeat_stop()
-            case SpeechControlParamsFrame():
-                self._others_hear = self._others_hear or frame.vad_params is not None
+                self._announcer.repeat_stop()
             case EndFrame() | CancelFrame():
                 self._client.microphone.forget()
             case _:
@@ -338,49 +307,18 @@ class _Live(GeminiLiveLLMService):
                 "choose the floor when the service is made"
             )
 
-    def _repeat_stop(self) -> None:
-        """Propose the end of a turn again: of a muted user the aggregator takes no proposal."""
-        if self._call.machine.user is User.QUIET:
-            self._tell(UserTurnStopProposed)
-
     # --- the call's hand in the pipeline -------------------------------------------------------
 
     def perform(self, action: Action, at_ms: int) -> None:
         """Tell the pipeline what was decided; take dead sound out of frames on their way."""
+        self._announcer.perform(action, at_ms)
         match action:
             case FlushPlayout():
-                self._flushed_ms = at_ms
                 self._on_the_way.empty_the_dead()
-            case StartUserTurn(onset_ms=onset_ms):
-                if self._talks_besides(at_ms):
-                    self._tell(InterruptionFrame)
-                self._tell_voice(VADUserStartedSpeakingFrame, start_secs=(at_ms - onset_ms) / 1000)
-                self._tell(UserTurnStartProposed)
-            case EndUserTurn(ended_ms=ended_ms):
-                silent_for_ms = 0 if ended_ms is None else at_ms - ended_ms
-                self._tell_voice(VADUserStoppedSpeakingFrame, stop_secs=silent_for_ms / 1000)
-                self._tell(UserTurnStopProposed)
-            case AnnounceSuspicion(onset_ms=onset_ms):
-                self._tell(SpeechSuspectedFrame, onset_ms=onset_ms)
-            case AnnounceDismissal():
-                self._tell(SpeechDismissedFrame)
-            case HoldPlayout():
-                self._tell(PlayoutHeldFrame)
-            case ReportFalseAlarm(onset_ms=onset_ms, held_for_ms=held_for_ms, expired=expired):
-                fields = {"onset_ms": onset_ms, "held_for_ms": held_for_ms, "expired": expired}
-                self._tell(PlayoutResumedFrame, **fields)
-            case ReportSparing(protected=protected):
-                self._tell(InterruptionSparedFrame, protected=protected)
             case ReportInterruption() if self._call.interruption is not None:
                 self._uncorrected.append(self._call.interruption)
-                self._tell(InterruptionReportFrame, report=self._call.interruption)
             case _:
                 pass
-
-    def _tell_voice(self, kind: type[Frame], **fields: Any) -> None:
-        """Tell what a VAD tells, which latency observers need, unless one is in the pipeline."""
-        if not self._others_hear:
-            self._tell(kind, **fields)
 
     def _begins_a_turn(self) -> bool:
         """Whether an InterruptionFrame that comes now belongs to the beginning of a user turn.
@@ -388,30 +326,6 @@ class _Live(GeminiLiveLLMService):
         Pipecat's strategies send it right behind UserStartedSpeakingFrame.
         """
         return self._turn_ms is not None and self._call.now_ms() - self._turn_ms < TURN_BEGINS_MS
-
-    def _talks_besides(self, at_ms: int) -> bool:
-        """Whether the bot says something that is no reply, which a local turn of Pipecat's cuts."""
-        ended_a_reply = self._flushed_ms == at_ms
-        replies = ended_a_reply or self._call.ledger.waiting()
-        return self._call.floor is Floor.LOCAL and self._bot_talks and not replies
-
-    def _tell(self, kind: type[Frame], **fields: Any) -> None:
-        self._news.put_nowait((kind, fields))
-
-    async def _tell_news(self) -> None:
-        while True:
-            kind, fields = await self._news.get()
-            if kind is InterruptionFrame:
-                await self.broadcast_interruption()
-                continue
-            await self.broadcast_frame(kind, **fields)
-            if kind is InterruptionReportFrame:
-                await self._measure(fields["report"])
-
-    async def _measure(self, report: InterruptionReport) -> None:
-        if self.metrics_enabled:
-            await self.push_frame(telemetry.metrics_frame(report, self.name))
-        await compatibility.raise_event(self, "on_interruption", report)
 
     async def _on_fault(self, failure: ConnectionFailed) -> None:
         await self.push_error(str(failure), exception=failure, force_treat_as_permanent=True)

@@ -20,6 +20,7 @@ from pipeline_live.session.report import InterruptionReport
 from pipeline_live.session.timeline import Timeline
 from pipeline_live.turn.events import (
     Action,
+    AnswerRequested,
     Fact,
     FlushPlayout,
     PlayoutAdvanced,
@@ -193,6 +194,10 @@ class Call:
             answer: False to mean only what can be heard already.
         """
         self.apply(StopRequested(self.now_ms(), announce, answer))
+
+    def ask(self) -> None:
+        """A question went to the server: an answer is due."""
+        self.apply(AnswerRequested(self.now_ms()))
 
     def protect_reply(self) -> None:
         """Let the reply that arrives, or else the next one, be heard to its end: a legal notice.

@@ -15,48 +15,27 @@ from typing import Any, Self
 
 from google.genai import errors, live, types
 
-from pipeline_live.errors import SessionBusy, UsageError
+from pipeline_live.errors import SessionBusy
 from pipeline_live.session import messages
 from pipeline_live.session.call import Call
-from pipeline_live.session.capabilities import (
-    Certainty,
-    StopMessage,
-    stop_message,
-    takes_notes,
-)
+from pipeline_live.session.capabilities import Certainty
 from pipeline_live.session.connection import is_close
-from pipeline_live.session.pre_roll import PreRoll, rate_of
-from pipeline_live.session.uplink import Uplink
+from pipeline_live.session.user_line import UserLine
 from pipeline_live.turn.events import (
     Action,
     AnnounceInterruption,
-    AnswerRequested,
     ConnectionLost,
     ConnectionOpened,
     Deliver,
     Drop,
     EndTurn,
-    EndUserTurn,
     FlushPlayout,
     IgnoreTurnComplete,
-    SpeechEnded,
-    SpeechStarted,
-    StartUserTurn,
-    StopServer,
     SuppressInterrupted,
-    TellHeard,
     TextSent,
 )
 from pipeline_live.turn.playout import Reply
-from pipeline_live.turn.policy import Floor
-from pipeline_live.turn.tables import User
 
-ONSET_PAD_MS = 500
-"""Sound sent from before the onset that the ears found, on the local floor.
-
-Silero finds a soft beginning late: by up to 200 ms for 50 recorded clips, most at a tenth of their
-loudness in a cafe's noise. Silence before it costs nothing.
-"""
 MAX_INBOX = 4096
 """Server messages that wait for a receiver; at the limit the session stops reading the line."""
 
@@ -121,19 +100,14 @@ class LiveSession:
     ) -> None:
         self.call = call
         self._sdk = sdk
-        self._stop_message = stop_message(model, call.floor, stop_certainty)
-        self._takes_notes = takes_notes(model, call.floor)
-        self._listen = listen
-        self._uplink = Uplink(self._write_sound, self._sound_lost)
+        self._user_line = UserLine(sdk, call, model, stop_certainty, listen=listen)
+        self._uplink = self._user_line.uplink
         self._inbox: deque[_Letter] = deque()
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._fault: Exception | None = None
         self._waiting = False
         self._tasks: list[asyncio.Task[None]] = []
-        self._pre_roll = PreRoll()
-        self._user_turn = False
-        self._activity = False  # activityStart was sent, activityEnd was not
         self.current_reply: Reply | None = None
         """The reply that the last message from ``receive()`` belongs to, if any."""
 
@@ -147,8 +121,7 @@ class LiveSession:
         ]
         for task in self._tasks:
             task.add_done_callback(self._task_ended)
-        if self.call.floor is Floor.LOCAL and self.call.machine.user is User.SPEAKING:
-            self._open_user_turn(0)  # the connection before this one took the turn's beginning
+        self._user_line.take_over()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -251,9 +224,10 @@ class LiveSession:
         if len(given) != 1:
             raise ValueError(f"give exactly one argument, got {len(given)}: {sorted(given)}")
         if audio is not None:
-            self._send_sound(types.Blob.model_validate(audio) if isinstance(audio, dict) else audio)
+            sound = types.Blob.model_validate(audio) if isinstance(audio, dict) else audio
+            self._user_line.send_sound(sound)
         elif activity_start is not None or activity_end is not None:
-            await self._send_activity(start=activity_start is not None)
+            await self._user_line.send_activity(start=activity_start is not None)
         elif video is not None or media is not None:
             self._uplink.post(partial(self._sdk.send_realtime_input, **given), sound=True)
         else:
@@ -292,7 +266,7 @@ class LiveSession:
         """Answer a tool call."""
         write = partial(self._sdk.send_tool_response, function_responses=function_responses)
         await self._uplink.send(write)
-        self._asked()
+        self.call.ask()
 
     async def send_context_update(self, **update: Any) -> None:
         """Change the system instruction or the tools of the running session (newest SDKs)."""
@@ -351,8 +325,7 @@ class LiveSession:
 
     def perform(self, action: Action, at_ms: int) -> None:
         """Act as the call's hand on the wire and towards the receiver."""
-        if not self._uplink.broken:
-            self._perform_on_the_wire(action, at_ms)
+        self._user_line.perform(action, at_ms)
         match action:
             case AnnounceInterruption():
                 self._put(_Letter(messages.interruption(), None, False))
@@ -360,21 +333,6 @@ class LiveSession:
                 self._put(_Letter(messages.end_of_turn(), reply, True))
             case FlushPlayout():
                 self._purge()
-            case _:
-                pass
-
-    def _perform_on_the_wire(self, action: Action, at_ms: int) -> None:
-        match action:
-            case StopServer():
-                self._stop_server()
-            case TellHeard(heard_text=text) if self._takes_notes:
-                note = messages.note_of_heard(text)
-                content = partial(self._sdk.send_client_content, turns=note, turn_complete=False)
-                self._uplink.post(content)
-            case StartUserTurn(onset_ms=onset_ms) if self.call.floor is Floor.LOCAL:
-                self._open_user_turn(at_ms - onset_ms + ONSET_PAD_MS)
-            case EndUserTurn() if self.call.floor is Floor.LOCAL:
-                self._close_user_turn()
             case _:
                 pass
 
@@ -399,97 +357,10 @@ class LiveSession:
     ) -> None:
         if interrupts:
             self.call.apply(TextSent(self.call.now_ms()))
-        self._close_stop()
+        self._user_line.close_stop()
         await self._uplink.send(write)
         if asks:
-            self._asked()
-
-    def _asked(self) -> None:
-        self.call.apply(AnswerRequested(self.call.now_ms()))
-
-    # --- uplink --------------------------------------------------------------------------------
-
-    def _send_sound(self, blob: types.Blob) -> None:
-        outside = self.call.floor is Floor.LOCAL and not self._user_turn
-        if self.call.is_shielded():
-            blob = blob.model_copy(update={"data": bytes(len(blob.data or b""))})
-        if outside:
-            self._pre_roll.keep(blob)
-        else:
-            self._post_sound(blob)
-        if self._listen and blob.data:
-            self.call.hear(blob.data, rate_of(blob))
-
-    def _post_sound(self, blob: types.Blob) -> None:
-        self._uplink.post_sound(blob, hurry=not self.call.is_calm())
-
-    async def _write_sound(self, blob: types.Blob) -> None:
-        await self.call.after_playout()
-        await self._sdk.send_realtime_input(audio=blob)
-
-    def _open_user_turn(self, keep_ms: int) -> None:
-        self._user_turn = True
-        self._start_activity()
-        for blob in self._pre_roll.take(keep_ms):
-            self._post_sound(blob)
-
-    def _close_user_turn(self) -> None:
-        self._user_turn = False
-        self._end_activity()
-        self._asked()
-
-    def _start_activity(self) -> None:
-        if not self._activity:
-            self._activity = True
-            start = types.ActivityStart()
-            self._uplink.post(partial(self._sdk.send_realtime_input, activity_start=start))
-
-    def _end_activity(self) -> None:
-        self._activity = False
-        end = types.ActivityEnd()
-        self._uplink.post(partial(self._sdk.send_realtime_input, activity_end=end))
-
-    def _stop_server(self) -> None:
-        """Tell the server of a Stop, as far as its family and the floor allow."""
-        match self._stop_message:
-            case StopMessage.ACTIVITY:
-                self._start_activity()
-            case StopMessage.HELD_CONTENT:
-                self._uplink.post(partial(self._sdk.send_client_content, turn_complete=False))
-            case StopMessage.NOTHING:
-                pass
-
-    def _close_stop(self) -> None:
-        """Close the activity that a Stop opened, before something is written instead of said."""
-        if self._activity and not self._user_turn:
-            self._end_activity()
-
-    async def _send_activity(self, *, start: bool) -> None:
-        if self.call.floor is Floor.SERVER:
-            raise UsageError(
-                "activityStart and activityEnd need automatic activity detection off: the server "
-                "closes the connection for them (1007); disable it in the configuration, or just "
-                "stream the sound"
-            )
-        if self.call.floor is Floor.LOCAL:
-            raise UsageError(
-                "with floor='local' activityStart and activityEnd are sent for you; do not send "
-                "them as well"
-            )
-        now = self.call.now_ms()
-        if start:
-            self.call.apply(SpeechStarted(now, now))
-            write = partial(self._sdk.send_realtime_input, activity_start=types.ActivityStart())
-        else:
-            self.call.apply(SpeechEnded(now))
-            write = partial(self._sdk.send_realtime_input, activity_end=types.ActivityEnd())
-        await self._uplink.send(write)
-        if not start:
-            self._asked()
-
-    def _sound_lost(self, lost: int) -> None:
-        if lost & (lost - 1) == 0:  # say it at 1, 2, 4, 8, …
-            self.call.report(f"uplink full, {lost} pieces of sound lost so far")
+            self.call.ask()
 
     # --- the line ------------------------------------------------------------------------------
 

@@ -95,6 +95,6 @@ def test_nothing_of_recorded_speech_is_missing(floor, shared):
 
 
 def test_the_measure_finds_what_is_missing(monkeypatch):
-    monkeypatch.setattr("pipeline_live.session.live_session.ONSET_PAD_MS", -300)
+    monkeypatch.setattr("pipeline_live.session.user_line.ONSET_PAD_MS", -300)
     (clip,) = made_speech(1)
     assert missing_ms(clip, Floor.LOCAL) >= 150

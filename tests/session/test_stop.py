@@ -146,7 +146,7 @@ def test_a_stop_on_a_line_that_just_broke_is_still_a_stop():
             await reader.until(lambda r: r.heard == [1])
             line.end()
             data = types.Blob(data=bytes(640), mime_type="audio/pcm;rate=16000")
-            session._post_sound(data)
+            session._uplink.post_sound(data)
             await settle()
             assert session._uplink.broken
             await session.interrupt()

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from pipeline_live.bench import pacing
-from pipeline_live.bench.pacing import Pacing, measure
+from pipeline_live.bench import punctuality
+from pipeline_live.bench.punctuality import Pacing, measure
 from pipeline_live.bench.statistics import figures
 from pipeline_live.cli import main
 
@@ -17,7 +17,7 @@ def found(p99_ms):
 
 @pytest.mark.parametrize(("p99_ms", "code", "says"), [(20, 0, "holds"), (21, 1, "DOES NOT HOLD")])
 def test_what_a_run_says_and_leaves(monkeypatch, capsys, tmp_path, p99_ms, code, says):
-    monkeypatch.setattr(pacing, "measure", lambda sessions: found(p99_ms))
+    monkeypatch.setattr(punctuality, "measure", lambda sessions: found(p99_ms))
     page = tmp_path / "page.md"
     page.write_text("# Page\n<!-- pacing:begin -->\nold\n<!-- pacing:end -->\nEnd.\n")
     assert main(["bench", "--emulator", "20", "--readme", str(page)]) == code
@@ -44,10 +44,10 @@ def test_bad_input_is_one_clear_line(capsys, tmp_path):
 
 def test_two_sessions_are_really_held(monkeypatch):
     """Short ones. How well is for the bench to say, on a quiet machine."""
-    monkeypatch.setattr(pacing, "_QUESTION", "Hello?")
-    monkeypatch.setattr(pacing, "_BARGE_IN", "Stop.")
-    monkeypatch.setattr(pacing, "_BARGE_IN_MS", 200)
-    monkeypatch.setattr(pacing, "_REPLIES", ("This is a reply that is long enough.", "Yes."))
+    monkeypatch.setattr(punctuality, "_QUESTION", "Hello?")
+    monkeypatch.setattr(punctuality, "_BARGE_IN", "Stop.")
+    monkeypatch.setattr(punctuality, "_BARGE_IN_MS", 200)
+    monkeypatch.setattr(punctuality, "_REPLIES", ("This is a reply that is long enough.", "Yes."))
     measured = measure(2)
     assert measured.late_ms.count > 20
     assert measured.to_interrupted_ms.count == 2
