@@ -35,6 +35,8 @@ QUESTION_KINDS = ("command", "question", "phrase", "read")
 """Kinds with which people ask something."""
 SPOKEN_MS = 3000
 """What is used of a clip, from its onset."""
+LEAD_MS = 1000
+"""What is used of it before its onset; with more the reply could be over when the user speaks."""
 ASKED_MS = 6000
 """A question that takes longer is not used."""
 NOISE_MS = 8000
@@ -103,7 +105,7 @@ class Manifest:
             for entry in self.speech
             if entry.kind in QUESTION_KINDS
             and entry.end_ms is not None
-            and entry.end_ms - entry.onset_ms <= ASKED_MS
+            and entry.onset_ms < entry.end_ms <= entry.onset_ms + ASKED_MS
         )
 
 
@@ -118,7 +120,7 @@ def parse_manifest(text: str, name: str = MANIFEST_NAME) -> Manifest:
         name: How messages call the file.
 
     Raises:
-        UsageError: Columns are missing, or a number is none.
+        UsageError: Columns are missing, or a number or a file's name is none.
     """
     rows = csv.DictReader(io.StringIO(text))
     try:
@@ -134,15 +136,18 @@ def parse_manifest(text: str, name: str = MANIFEST_NAME) -> Manifest:
     speech, noise = [], []
     for number, row in numbered:
         where = f"{name}:{number}"
+        file = row["file"] or ""
         if row["onset_confidence"] == "sure" and row["kind"] in SPEECH_KINDS:
+            if not file or "\0" in file:
+                raise UsageError(f"{where}: file is {row['file']!r}, not a file's name; correct it")
             onset_ms = _number(row["speech_onset_ms"], "speech_onset_ms", where)
             end = row.get("speech_end_ms")
             end_ms = round(_number(end, "speech_end_ms", where)) if end else None
-            speech.append(Entry(row["file"], row["kind"], round(onset_ms), end_ms))
-        elif Path(row["file"] or "").parts[:1] == ("noise",):
+            speech.append(Entry(file, row["kind"], round(onset_ms), end_ms))
+        elif Path(file).parts[:1] == ("noise",):
             ratio = _number(row.get("vad_speech_ratio") or "0", "vad_speech_ratio", where)
             if ratio <= MOST_VOICE:
-                noise.append(Entry(row["file"], row["kind"] or "", 0))
+                noise.append(Entry(file, row["kind"] or "", 0))
     return Manifest(tuple(speech), tuple(noise))
 
 
@@ -199,7 +204,7 @@ def load(folder: Path, entries: Iterable[Entry], *, longest_ms: int) -> tuple[Cl
     """Load the clips of a manifest, each up to ``longest_ms`` after its onset.
 
     Raises:
-        UsageError: A file cannot be used, or is shorter than its onset.
+        UsageError: A file cannot be used, is shorter than its onset, or silent from there on.
     """
     clips = []
     for entry in entries:
@@ -210,16 +215,27 @@ def load(folder: Path, entries: Iterable[Entry], *, longest_ms: int) -> tuple[Cl
                 f"{folder / entry.file}: ends before its onset at {entry.onset_ms} ms; "
                 f"correct {MANIFEST_NAME}"
             )
-        clips.append(shortened(clip, longest_ms))
+        clip = shortened(clip, longest_ms)
+        if entry.kind in SPEECH_KINDS and not any(clip.pcm[_bytes(clip.onset_ms) :]):
+            raise UsageError(
+                f"{folder / entry.file}: holds no sound after its onset at {entry.onset_ms} ms; "
+                f"correct {MANIFEST_NAME}"
+            )
+        clips.append(clip)
     return tuple(clips)
 
 
 def shortened(clip: Clip, longest_ms: int) -> Clip:
-    """The clip without what comes later than ``longest_ms`` after its onset."""
-    size = bytes_of(ms_to_samples(clip.onset_ms + longest_ms, INPUT_RATE))
-    if size >= len(clip.pcm):
-        return clip
-    return replace(clip, pcm=clip.pcm[:size], end_ms=None)
+    """The clip from ``LEAD_MS`` before its onset to ``longest_ms`` after it."""
+    skipped_ms = max(clip.onset_ms - LEAD_MS, 0)
+    size = _bytes(clip.onset_ms + longest_ms)
+    end_ms = None if clip.end_ms is None or size < len(clip.pcm) else clip.end_ms - skipped_ms
+    pcm = clip.pcm[_bytes(skipped_ms) : size]
+    return replace(clip, pcm=pcm, onset_ms=clip.onset_ms - skipped_ms, end_ms=end_ms)
+
+
+def _bytes(ms: int) -> int:
+    return bytes_of(ms_to_samples(ms, INPUT_RATE))
 
 
 def made_speech(count: int, longest_ms: int = SPOKEN_MS) -> tuple[Clip, ...]:

@@ -49,6 +49,8 @@ def test_only_speech_with_a_sure_onset_and_noise_without_voices_is_taken():
         (HEAD + "a.wav,command,nan,sure,\n", "m.csv:2: speech_onset_ms is 'nan'"),
         (HEAD + "noise/a.wav,car,,,much\n", "m.csv:2: vad_speech_ratio is 'much'"),
         (HEAD + "x" * 200_000, "not CSV"),
+        (HEAD + ",command,10,sure,\n", "m.csv:2: file is '', not a file's name"),
+        ("kind,speech_onset_ms,onset_confidence,file\ncommand,10,sure\n", "file is None"),
     ],
 )
 def test_a_broken_manifest_is_told_in_one_line(text, says):
@@ -87,6 +89,22 @@ def test_clips_are_loaded_and_shortened(tmp_path):
         load(tmp_path, [Entry("a.wav", "command", 900)], longest_ms=500)
     with pytest.raises(UsageError, match="no such file"):
         load(tmp_path, [Entry("b.wav", "command", 0)], longest_ms=500)
+
+
+def test_a_clip_without_sound_after_its_onset_is_named(tmp_path):
+    """The proof and the judge look for it in the microphone."""
+    write_wav(tmp_path / "a.wav", babble(200) + bytes(32_000), INPUT_RATE)
+    load(tmp_path, [Entry("a.wav", "command", 100)], longest_ms=500)
+    with pytest.raises(UsageError, match=r"a\.wav: holds no sound after its onset at 300 ms"):
+        load(tmp_path, [Entry("a.wav", "command", 300)], longest_ms=500)
+    load(tmp_path, [Entry("a.wav", "room", 0)], longest_ms=500)
+
+
+def test_what_comes_long_before_the_onset_is_left_out():
+    whole = babble(9000)
+    clip = shortened(Clip("a", "made", whole, 8000, 8500), 3000)
+    assert (clip.onset_ms, clip.end_ms) == (1000, 1500)
+    assert clip.pcm == whole[7000 * 32 :]
 
 
 def test_a_short_clip_stays_whole():
