@@ -61,6 +61,11 @@ class Pacer:
         return self.free_s - self.lead_ms / 1000
 
     @property
+    def is_written(self) -> bool:
+        """Whether the transport has written everything that was released."""
+        return self._unwritten == 0
+
+    @property
     def next_played_s(self) -> float | None:
         """When the next piece will have been played; None when there is none."""
         return self._coming[0][0] + self._delay if self._coming else None

@@ -392,8 +392,13 @@ class Playback(FrameProcessor):
             self._words.take_back()
 
     def _written(self, _: FrameProcessor, frame: Frame) -> None:
-        """The transport passes sound on once its device has taken it."""
-        if isinstance(frame, OutputAudioRawFrame) and not frame.transport_destination:
+        """The transport passes sound on once its device has taken it.
+
+        Its mixer fills every pause, without end: a plan that ran behind that would never be due.
+        """
+        if not isinstance(frame, OutputAudioRawFrame) or frame.transport_destination:
+            return
+        if isinstance(frame, TTSAudioRawFrame) or not self._pacer.is_written:
             seconds = frame.num_frames / frame.sample_rate
             self._pacer.written(seconds, asyncio.get_running_loop().time())
 
