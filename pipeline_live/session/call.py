@@ -109,7 +109,9 @@ class Call:
         """The last interruption; a hand that performs ``ReportInterruption`` finds it here."""
         self._epoch: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._timed_ms: int | None = None  # the deadline that the timer is for
         self._facts: deque[Fact] = deque()
+        self._applying = False
         self._playout_first_until = 0.0
 
     def now_ms(self) -> int:
@@ -138,30 +140,17 @@ class Call:
 
         A fact that a hand brings while it performs is taken in after the ones before it.
         """
-        busy = bool(self._facts)
         self._facts.extend(facts)
-        if busy:
+        if self._applying:
             return []
+        self._applying = True
         done: list[Action] = []
-        while self._facts:
-            fact = self._facts[0]
-            try:
-                self.timeline.fact(fact)
-                self._record_playout(fact.at_ms)
-                if isinstance(fact, PlayoutAdvanced) and self.timeline.recording is not None:
-                    self.timeline.recording.played(fact.reply, fact.samples, fact.at_ms)
-                for action in self.machine.handle(fact):
-                    self.timeline.action(action, fact.at_ms)
-                    if isinstance(action, ReportInterruption):
-                        self.interruption = self._report_of(action, fact.at_ms)
-                    elif isinstance(action, FlushPlayout) and self.timeline.recording is not None:
-                        self.timeline.recording.flush(action.replies)
-                    for hand in tuple(self._hands):
-                        hand.perform(action, fact.at_ms)
-                    done.append(action)
-            finally:
-                self._facts.popleft()
-        self._arm()
+        try:
+            while self._facts:
+                self._apply(self._facts.popleft(), done)
+        finally:  # what a hand's error leaves is taken in with the next fact
+            self._applying = False
+            self._arm()
         return done
 
     def hear(self, pcm: bytes, rate: int) -> None:
@@ -271,7 +260,23 @@ class Call:
     def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer = self._timed_ms = None
+
+    def _apply(self, fact: Fact, done: list[Action]) -> None:
+        recording = self.timeline.recording
+        self.timeline.fact(fact)
+        self._record_playout(fact.at_ms)
+        if isinstance(fact, PlayoutAdvanced) and recording is not None:
+            recording.played(fact.reply, fact.samples, fact.at_ms)
+        for action in self.machine.handle(fact):
+            self.timeline.action(action, fact.at_ms)
+            if isinstance(action, ReportInterruption):
+                self.interruption = self._report_of(action, fact.at_ms)
+            elif isinstance(action, FlushPlayout) and recording is not None:
+                recording.flush(action.replies)
+            for hand in tuple(self._hands):
+                hand.perform(action, fact.at_ms)
+            done.append(action)
 
     def _record(self, pcm: bytes, rate: int) -> None:
         """Record the microphone."""
@@ -346,12 +351,14 @@ class Call:
                     self.apply(SpeechEnded(now, now - heard.ago_ms))
 
     def _arm(self) -> None:
-        self._disarm()
         deadline_ms = self.machine.deadline_ms
+        if deadline_ms == self._timed_ms:
+            return  # a fact that moves no deadline must not put off the second look either
+        self._disarm()
         if deadline_ms is not None and self._epoch is not None:
             loop = asyncio.get_running_loop()
             when = self._epoch + (deadline_ms + 1) / 1000
-            self._timer = loop.call_at(when, self._on_time)
+            self._timer, self._timed_ms = loop.call_at(when, self._on_time), deadline_ms
 
     def _on_time(self) -> None:
         """Look once more a moment later: after a stalled loop the timer is due before the line.
@@ -362,5 +369,5 @@ class Call:
         self._timer = loop.call_later(SECOND_LOOK_MS / 1000, self._time_reached)
 
     def _time_reached(self) -> None:
-        self._timer = None
+        self._timer = self._timed_ms = None
         self.apply(TimeReached(self.now_ms()))
