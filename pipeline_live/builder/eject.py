@@ -11,6 +11,7 @@ from pathlib import Path
 from pipeline_live.builder.expressions import Call, Expression, Name, names, source
 from pipeline_live.builder.plan import Plan, needs_early_access, plan_of
 from pipeline_live.config import Bot, load
+from pipeline_live.config.variables import as_written
 from pipeline_live.errors import UsageError
 
 _PIPELINE = Name("pipecat.pipeline.pipeline:Pipeline")
@@ -66,8 +67,8 @@ def python_of(bot: Bot) -> str:
 
 
 def _title(bot: Bot) -> str:
-    name = str(getattr(bot["name"], "template", bot["name"])).replace('"', "'").replace("\\", "")
-    return f"{name}: what pipeline-live made of {bot.path.name}."
+    title = f"{as_written(bot['name'])}: what pipeline-live made of {bot.path.name}."
+    return title.replace('"', "'").replace("\\", "")
 
 
 def _used(bot: Bot, plan: Plan, *, served: bool) -> Iterable[Name]:

@@ -9,8 +9,10 @@ from pipeline_live.config import families, spec
 from pipeline_live.config.components import Chosen
 from pipeline_live.config.findings import Finding, Place, Report, did_you_mean
 from pipeline_live.config.kinds import MISSING, Context
+from pipeline_live.config.names import last_name
 from pipeline_live.config.reading import Mapping as MappingNode
 from pipeline_live.config.reading import Node, Scalar, Sequence, read
+from pipeline_live.config.variables import as_written
 from pipeline_live.errors import UsageError
 
 TYPE_CHECKING = False  # lint starts faster without the module typing
@@ -297,7 +299,8 @@ class _Rules:
         if found.kind == "class" and "?" not in found.bases and not found.bases & wanted:
             sorts = ", ".join(_PIPECAT_BASES[base] for base in sorted(wanted))
             self._report.add(
-                self._place(*at, "class"), f"{path} is no {role}: it must be a Pipecat {sorts}"
+                self._place(*at, "class"),
+                f"{as_written(path)} is no {role}: it must be a Pipecat {sorts}",
             )
             return
         self._arguments(path, chosen.options.get("args") or {}, (*at, "args"), self._place(*at))
@@ -308,7 +311,7 @@ class _Rules:
         """Compare arguments with what the class or function takes, objects among them too."""
         found = self._context.library.find(path)
         names = [parameter.name for parameter in found.parameters]
-        short = path.partition(":")[2]
+        short = last_name(path)
         for name, value in args.items():
             if name not in names and not found.open:
                 where = self._key_place(at, name)
@@ -334,6 +337,8 @@ class _Rules:
 
             path = value["python"]
             place = self._place(*at, "python")
+            if path is None and self._context.environment is None:
+                return  # a variable that is taken as set
             if not isinstance(path, str) or ":" not in path:
                 self._report.add(place, '"python" must be a name like module:name')
                 return
@@ -348,10 +353,10 @@ class _Rules:
                     self._key_place(at, name),
                     f'unknown field "{name}" beside "python"; arguments go into args',
                 )
-            args = value.get("args")
-            if args is not None and not isinstance(args, dict):
+            args = value.get("args") or {}
+            if not isinstance(args, dict):
                 self._report.add(self._place(*at, "args"), '"args" must be a mapping')
-            elif args is not None:
+            else:
                 self._arguments(path, args, (*at, "args"), place)
 
     def _key_place(self, at: tuple[str | int, ...], name: str) -> Place:
@@ -367,18 +372,20 @@ class _Rules:
 
     # --- tools and tests -------------------------------------------------------------------------
 
-    def _tools(self) -> list[str] | None:
-        """Names of the tools; None when some tool is not known."""
-        names: list[str] = []
+    def _tools(self) -> dict[str, str] | None:
+        """Names of the tools, each as it may be shown; None when some tool is not known."""
+        names: dict[str, str] = {}
         tools = self._values["tools"] or []
         for number, tool in enumerate(tools):
             name = tool_name(tool) if isinstance(tool, Chosen) else None
             if name is None:
                 return None
+            assert isinstance(tool, Chosen)
+            as_shown = last_name(tool.options.get("function") or tool.options.get("name") or name)
             if name in names:
-                self._report.add(self._place("tools", number), f'a second tool named "{name}"')
-            names.append(name)
-            if isinstance(tool, Chosen) and tool.name == "http":
+                self._report.add(self._place("tools", number), f'a second tool named "{as_shown}"')
+            names[name] = as_shown
+            if tool.name == "http":
                 self._parameters(tool, number)
         return names
 
@@ -398,7 +405,7 @@ class _Rules:
         import string
 
         url = tool.options["url"]
-        template = getattr(url, "template", url) if isinstance(url, str) else ""
+        template = as_written(url) if isinstance(url, str) else ""
         if "${" in template:
             return
         try:
@@ -412,7 +419,7 @@ class _Rules:
                     f'{{{name}}} in "url" is no parameter{did_you_mean(name, known)}',
                 )
 
-    def _tests(self, tools: list[str]) -> None:
+    def _tests(self, tools: dict[str, str]) -> None:
         names: set[str] = set()
         for number, test in enumerate(self._values["tests"] or []):
             if not isinstance(test, dict):
@@ -420,13 +427,14 @@ class _Rules:
             name = test["name"]
             if isinstance(name, str) and name in names:
                 self._report.add(
-                    self._place("tests", number, "name"), f'a second test named "{name}"'
+                    self._place("tests", number, "name"),
+                    f'a second test named "{as_written(name)}"',
                 )
             names.add(name)
             for tool in test["tool_results"] or {}:
                 if tool not in tools:
                     place = self._key_place(("tests", number, "tool_results"), tool)
-                    hint = did_you_mean(tool, tools) or " (the bot has no tools)"
+                    hint = did_you_mean(tool, tools.values()) or " (the bot has no tools)"
                     self._report.add(place, f'unknown tool "{tool}"{hint}')
             for index, reply in enumerate(test["replies"] or []):
                 if isinstance(reply, dict):
@@ -435,7 +443,9 @@ class _Rules:
                 if isinstance(line, dict):
                     self._expectations(line, ("tests", number, "conversation", index), tools)
 
-    def _reply(self, reply: dict[str, Any], at: tuple[str | int, ...], tools: list[str]) -> None:
+    def _reply(
+        self, reply: dict[str, Any], at: tuple[str | int, ...], tools: dict[str, str]
+    ) -> None:
         self._known_tool(reply["call"], (*at, "call"), tools)
         if reply["args"] is not None and reply["call"] is None:
             self._report.add(self._place(*at, "args"), '"args" without "call" in reply')
@@ -443,7 +453,7 @@ class _Rules:
             self._report.add(self._place(*at), 'reply needs "say" or "call"')
 
     def _expectations(
-        self, line: dict[str, Any], at: tuple[str | int, ...], tools: list[str]
+        self, line: dict[str, Any], at: tuple[str | int, ...], tools: dict[str, str]
     ) -> None:
         written = self._place(*at, "expect")
         for index, expected in enumerate(line["expect"] or []):
@@ -453,10 +463,11 @@ class _Rules:
             if expected["with"] is not None and expected["tool_called"] is None:
                 self._report.add(written, '"with" goes with "tool_called"')
 
-    def _known_tool(self, name: Any, at: tuple[str | int, ...], tools: list[str]) -> None:
+    def _known_tool(self, name: Any, at: tuple[str | int, ...], tools: dict[str, str]) -> None:
         if isinstance(name, str) and name not in tools:
-            hint = did_you_mean(name, tools) or " (the bot has no tools)"
-            self._report.add(self._place(*at), f'unknown tool "{name}"{hint}')
+            near = did_you_mean(name if type(name) is str else "", tools.values())
+            hint = near or " (the bot has no tools)"
+            self._report.add(self._place(*at), f'unknown tool "{as_written(name)}"{hint}')
 
 
 def tool_name(tool: Chosen) -> str | None:

@@ -58,9 +58,9 @@ class Report:
         self._found: set[Finding] = set()
 
     def add(self, place: Place, text: str) -> None:
-        """Note a finding; the same one twice counts once."""
+        """Note a finding, on one line whatever it quotes; the same one twice counts once."""
         there = Place(place.line + self._down, place.column + self._right)
-        self._found.add(Finding(self.file, there, text))
+        self._found.add(Finding(self.file, there, " ".join(text.split())))
 
     @property
     def findings(self) -> list[Finding]:

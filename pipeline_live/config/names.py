@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from pipeline_live.config.kinds import MISSING, Context, Kind, Text, scalar_text, shown
+from pipeline_live.config.variables import as_written
 
 TYPE_CHECKING = False  # lint starts faster without the module typing
 if TYPE_CHECKING:
@@ -64,11 +65,16 @@ class PythonName(Kind):
         return Text(pattern=_PATH.pattern).schema()
 
 
+def last_name(path: str) -> str:
+    """What stands behind the colon, to be shown; all that stands in the file with a variable."""
+    return path.rpartition(":")[2] if type(path) is str else as_written(path)
+
+
 def _no_tool(found: Found) -> str:
     """Why the model could not call this function; empty when it can."""
     if found.kind == "unknown" or found.open and not found.parameters:
         return ""
-    name = found.path.partition(":")[2]
+    name = last_name(found.path)
     if not found.docstring.strip():
         return f"{name} has no docstring; the model knows from it when to call it"
     for parameter in found.parameters:

@@ -12,6 +12,8 @@ import importlib.machinery
 import sys
 from pathlib import Path
 
+from pipeline_live.config.variables import as_written
+
 _LONGEST = 2_000_000
 _Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -94,11 +96,14 @@ class Library:
             Unusable: It is not there.
         """
         module_name, _, name = path.partition(":")
-        module = self._module(module_name)
-        self._need_imports(module)
-        if module.tree is None:
-            return Found(path)
-        return self._describe(path, module, name, depth=0)
+        try:
+            module = self._module(module_name)
+            self._need_imports(module)
+            return Found(path) if module.tree is None else self._describe(path, module, name, 0)
+        except Unusable:
+            if type(path) is str:
+                raise
+            raise Unusable(f'"{as_written(path)}" leads to nothing that can be imported') from None
 
     def _describe(self, path: str, module: _Module, name: str, depth: int) -> Found:
         if name not in module.names:

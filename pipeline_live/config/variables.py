@@ -58,6 +58,11 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
     return expanded
 
 
+def as_written(value: object) -> str:
+    """What stands in the file for a value, for everybody who has to show it."""
+    return str(getattr(value, "template", value))
+
+
 def pieces(template: str) -> list[str | tuple[str, str | None]]:
     """A template cut into literal text and ``(name, default)`` of its variables, in order."""
     found: list[str | tuple[str, str | None]] = []

@@ -231,6 +231,17 @@ YAML = [
         b"instruction: caf\xe9\n",
         "1:17: this is not UTF-8 text; save the file as UTF-8",
     ),
+    bad(
+        "a key of two lines",
+        '"a\\nb": c\n',
+        '2:1: unknown field "a b" in a bot (its fields: name, instruction, greeting, model, voice, language, '
+        "floor, interruption, uninterruptible, transport, pipeline, tools, tests)",
+    ),
+    bad(
+        "a line end of Unicode's own",
+        "name: a\u2028b\n",
+        "2:8: control character U+2028; delete it",
+    ),
     bad("nul bytes", b"\x00\x00\x00\x00", "1:1: control character U+0000; delete it"),
 ]
 
@@ -278,6 +289,31 @@ VARIABLES = [
         'pipeline: [mic, gemini_live, "${SECRET}"]\n',
         '2:30: unknown step "${SECRET}" (known: mic, silero_vad, gemini_live, gemini_live_vertex, '
         "playback, speaker, python)",
+    ),
+    bad(
+        "secret as class",
+        "pipeline: [mic, {python: 'json:${SECRET}'}, {python: {class: '${JSON}:x'}}, gemini_live, speaker]\n",
+        '2:26: "class" in python must be a name like module:name, not "json:${SECRET}"',
+        '2:62: "class" in python: "${JSON}:x" leads to nothing that can be imported',
+    ),
+    bad(
+        "secret as a class that is no step",
+        "pipeline: [mic, {python: {class: 'desk:${CLASS}'}}, gemini_live, speaker]\n",
+        "2:34: desk:${CLASS} is no step: it must be a Pipecat audio filter, transport, processor, VAD "
+        "analyzer",
+    ),
+    bad(
+        "secret as an object in arguments",
+        "pipeline: [mic, {python: {class: 'pipecat.processors.logger:FrameLogger', args: {prefix: {python: 'json:${NOBODY}'}}}}, gemini_live, speaker]\n",
+        '2:99: "python": "json:${NOBODY}" leads to nothing that can be imported',
+    ),
+    bad(
+        "secret as tool and test",
+        "tools: [{http: &a {name: '${NOBODY}', description: x, url: 'https://x'}}, {http: *a}]\n"
+        "tests: [&t {name: '${SECRET}', conversation: [{stop: true, expect: {tool_called: '${SECRET}'}}]}, *t]\n",
+        '2:75: a second tool named "${NOBODY}"',
+        '3:19: a second test named "${SECRET}"',
+        '3:82: unknown tool "${SECRET}" (known: ${NOBODY})',
     ),
     bad(
         "secret as file",
@@ -441,6 +477,12 @@ PYTHON = [
         '2:39: VADProcessor needs "vad_analyzer" in its args',
     ),
     bad(
+        "missing argument of an object",
+        "pipeline: [mic, gemini_live, {python: {class: 'pipecat.processors.audio.vad_processor:VADProcessor',\n"
+        "  args: {vad_analyzer: {python: 'pipecat.processors.audio.vad_processor:VADProcessor'}}}}, speaker]\n",
+        '3:33: VADProcessor needs "vad_analyzer" in its args',
+    ),
+    bad(
         "broken object",
         "pipeline:\n- mic\n- python:\n    class: pipecat.processors.audio.vad_processor:VADProcessor\n"
         "    args: {vad_analyzer: {python: nope:X, arg: 1}}\n- gemini_live\n- speaker\n",
@@ -561,6 +603,9 @@ from datetime import datetime
 class Desk:
     """A desk."""
 
+class Hunter5:
+    """What a variable stands for."""
+
 def hours(day: str) -> str:
     """When we are open."""
     return "nine to five"
@@ -580,4 +625,9 @@ def strange(when: datetime) -> str:
     "broken.py": "def f(:\n",
 }
 
-ENVIRONMENT = {"SECRET": "hunter2-do-not-show"}
+ENVIRONMENT = {
+    "SECRET": "hunter2-do-not-show",
+    "NOBODY": "hunter3_do_not_show",
+    "JSON": "hunter4_json",
+    "CLASS": "Hunter5",
+}

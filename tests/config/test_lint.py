@@ -75,6 +75,9 @@ tests:
     name: b
 """,
     "byte order mark": b"\xef\xbb\xbfinstruction: x\n",
+    "letters of many languages": "instruction: |\n  \u0645\u06cc\u200c\u062e\u0648\n"
+    "  \u3053\u3093\u306b\u3061\u306f\u3000\u4e16\u754c\n  Bonjour\u202f!\n  soft\u00adhyphen\n"
+    "  \U0001f469\u200d\U0001f4bb \U0001fae8 \U0001fadf\n",
     "windows lines": "instruction: x\r\nname: y\r\n",
     "a processor of Pipecat": """
 instruction: x
@@ -155,7 +158,11 @@ def test_without_an_environment_every_variable_counts_as_set(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "bot.yaml"
-    path.write_text("instruction: ${NOBODY_SETS_THIS}\nfloor: {local: {end_ms: '${NOR_THIS}'}}\n")
+    path.write_text(
+        "instruction: ${NOBODY_SETS_THIS}\nfloor: {local: {end_ms: '${NOR_THIS}'}}\n"
+        "pipeline: [mic, {python: {class: 'pipecat.processors.logger:FrameLogger',\n"
+        "  args: {prefix: {python: '${NOR_THAT}'}}}}, gemini_live, speaker]\n"
+    )
     assert main(["lint", str(path)]) == 1
     capsys.readouterr()
     assert main(["lint", "--skip-env", str(path)]) == 0
