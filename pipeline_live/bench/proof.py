@@ -1,9 +1,11 @@
 """Proof that the bench measures right, before it measures anything.
 
 A perfect bot speaks just in time and stops at a known time after the user's onset, in a real
-pipeline with the sink of the bench. Its recording must read that time, and no stale sound. Then
-stale sound is written into that recording, and must be found. It all runs through the same files
-and the same judgement as the calls that follow.
+pipeline with the sink of the bench. Its recording must read that time, for the silence and for the
+decision, and no stale sound. Then a whisper of stale sound is written into that recording, shortly
+after the last that is allowed, and must be found. And a bot whose reply is no longer than what it
+said must not be taken for one that was silenced. It all runs through the same files and the same
+judgement as the calls that follow.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from pipeline_live.audio import OUTPUT_RATE, Samples, ms_to_samples, to_pcm
+from pipeline_live.audio import INPUT_RATE, OUTPUT_RATE, Samples, ms_to_samples, to_pcm
 from pipeline_live.bench.bots import Bot, CallTag, Loudspeaker, running
 from pipeline_live.bench.clips import Clip
 from pipeline_live.bench.judge import ALLOWED_TAIL_MS, USER_ACTED, Outcome, judge
@@ -41,16 +43,19 @@ STOP_MS = 300
 """The perfect bot falls silent so long after the onset."""
 LEAK_MS = 120
 """How much stale sound is planted."""
-_LEAK_AFTER_MS = 250
+_LEAK_AFTER_MS = 100
+_LEAK_PEAK = 100  # -50 dBFS
+_WATCHED_MS = 1000  # room for the leak; the judge looks at the last 700
+_TONE_MS = 20_000
 _CHUNK_S = DEFAULT_CHUNK_MS / 1000
 _LEAD_IN_S = 0.2
 _TRIAL = Trial(Scenario("proof", "a bot that stops at a known time"), 0, None, 0)
 
 
-def tone(ms: int) -> Samples:
+def tone(ms: int, peak: int = 8000) -> Samples:
     """A sound that is audible in every millisecond."""
     time_s = np.arange(ms_to_samples(ms, OUTPUT_RATE)) / OUTPUT_RATE
-    return np.asarray(8000 * np.sin(2 * np.pi * 1000 * time_s + 0.5), np.int16)
+    return np.asarray(peak * np.sin(2 * np.pi * 1000 * time_s + 0.5), np.int16)
 
 
 class PerfectBot(FrameProcessor):
@@ -106,7 +111,7 @@ class PerfectBot(FrameProcessor):
 def _silent_chunks(clip: Clip) -> int:
     """Whole microphone chunks of digital silence before the clip's first sample."""
     first = next(index for index, value in enumerate(clip.pcm) if value) // 2
-    return first // (ms_to_samples(DEFAULT_CHUNK_MS, 16_000))
+    return first // ms_to_samples(DEFAULT_CHUNK_MS, INPUT_RATE)
 
 
 async def prove(clip: Clip, folder: Path) -> str:
@@ -148,31 +153,57 @@ def verdict(clip: Clip, sound: Sound, lines: tuple[Line, ...]) -> str:
             f"the bench reads {clean.stale_ms} ms of stale sound where there is none; "
             "close other programs and run it again"
         )
+    # It is interrupted at the end of its last chunk, and the way to the sink takes a moment.
+    decided_ms = clean.decision_ms
+    if decided_ms is None or abs(decided_ms - STOP_MS - DEFAULT_CHUNK_MS) > 2 * DEFAULT_CHUNK_MS:
+        raise PipelineLiveError(
+            f"the bench reads {decided_ms} ms to the decision of a bot that decides "
+            f"{STOP_MS} ms after the onset; close other programs and run it again"
+        )
+    if not clean.silenced or _judged(clip, sound, lines, sound.bot).silenced:
+        raise PipelineLiveError(
+            "the bench cannot tell a bot that was silenced from one that said all of its reply"
+        )
+    leaked_ms = _found(clip, sound, lines, read_ms)
+    return (
+        f"a bot that stops at {STOP_MS} ms reads {read_ms} ms; "
+        f"of {LEAK_MS} ms of planted stale sound {leaked_ms} ms were found"
+    )
+
+
+def _found(clip: Clip, sound: Sound, lines: tuple[Line, ...], read_ms: int) -> int:
+    """Plant a leak into the recording of a bot that fell silent at ``read_ms``, and find it."""
     leaked = _judged(clip, with_leak(sound), lines)
     if leaked.stale_ms is None or abs(leaked.stale_ms - LEAK_MS) > 1:
         raise PipelineLiveError(
             f"the bench reads {leaked.stale_ms} ms of stale sound where {LEAK_MS} ms were planted"
         )
-    return (
-        f"a bot that stops at {STOP_MS} ms reads {read_ms} ms; "
-        f"of {LEAK_MS} ms of planted stale sound {leaked.stale_ms} ms were found"
-    )
+    later_ms = ALLOWED_TAIL_MS + _LEAK_AFTER_MS + LEAK_MS
+    if leaked.to_silence_ms is None or abs(leaked.to_silence_ms - read_ms - later_ms) > 1:
+        raise PipelineLiveError(
+            f"the bench reads {leaked.to_silence_ms} ms to silence of a bot that leaks until "
+            f"{read_ms + later_ms} ms after the onset"
+        )
+    return leaked.stale_ms
 
 
 def with_leak(sound: Sound) -> Sound:
-    """The recording with stale sound some time after its last."""
+    """The recording with a whisper of stale sound some time after its last."""
     bot = sound.bot.copy()
     last = int(np.flatnonzero(bot)[-1])
     start = last + ms_to_samples(ALLOWED_TAIL_MS + _LEAK_AFTER_MS, OUTPUT_RATE)
-    leak = tone(LEAK_MS)
+    leak = tone(LEAK_MS, _LEAK_PEAK)
     if start + len(leak) > len(bot):
         raise PipelineLiveError("the recording of the proof is too short")
     bot[start : start + len(leak)] = leak
     return Sound(sound.user, bot)
 
 
-def _judged(clip: Clip, sound: Sound, lines: tuple[Line, ...]) -> Outcome:
-    return judge(replace(_TRIAL, clip=clip), Side.STOCK, sound, lines, tone(20_000))
+def _judged(
+    clip: Clip, sound: Sound, lines: tuple[Line, ...], reply: Samples | None = None
+) -> Outcome:
+    reply = tone(_TONE_MS) if reply is None else reply
+    return judge(replace(_TRIAL, clip=clip), Side.STOCK, sound, lines, reply)
 
 
 async def _record(clip: Clip, folder: Path) -> None:
@@ -188,5 +219,5 @@ async def _say(bot: Bot, clip: Clip) -> None:
     bot.note(USER_ACTED)
     await bot.microphone.say(clip.pcm)
     spoken_s = clip.duration_ms / 1000
-    needed_s = (clip.onset_ms + STOP_MS + ALLOWED_TAIL_MS + _LEAK_AFTER_MS + LEAK_MS) / 1000
-    await asyncio.sleep(max(0.0, needed_s - spoken_s) + 0.3)
+    needed_s = (clip.onset_ms + STOP_MS + _WATCHED_MS) / 1000
+    await asyncio.sleep(max(0.0, needed_s - spoken_s))

@@ -1,12 +1,13 @@
 import re
 
+import numpy as np
 import pytest
 
 from pipeline_live.audio import ms_to_samples
-from pipeline_live.bench import proof
+from pipeline_live.bench import judge, proof
 from pipeline_live.bench.proof import LEAK_MS, STOP_MS, tone, verdict, with_leak
 from pipeline_live.errors import PipelineLiveError
-from pipeline_live.report.reading import Sound
+from pipeline_live.report.reading import DEFAULT_CHUNK_MS, Sound
 from pipeline_live.report.speech import audible_spans
 
 from .calls_made import BEGUN_MS, CLIP, lines, seen, sound
@@ -45,6 +46,35 @@ def test_stale_sound_where_there_is_none_is_refused():
 def test_a_leak_that_is_not_found_is_refused(monkeypatch):
     monkeypatch.setattr(proof, "with_leak", lambda recording: recording)
     with pytest.raises(PipelineLiveError, match="reads 0 ms of stale sound where 120 ms were"):
+        verdict(CLIP, perfect(), DECIDED)
+
+
+REAL_SOUND_MS, REAL_DECISION_MS = judge._sound_ms, judge._Moments.decision_ms
+BROKEN = {
+    "finds the clip too late": (judge, "locate", lambda recorded, clip: 80_000),
+    "hears half of the sound": (judge, "_sound_ms", lambda *of: REAL_SOUND_MS(*of) // 2),
+    "hears no end": (judge, "audible_spans", lambda sound: audible_spans(sound)[:1]),
+    "hears no whisper": (
+        judge,
+        "audible_spans",
+        lambda sound: audible_spans(np.where(np.abs(sound) > 1000, sound, 0)),
+    ),
+    "allows too much": (judge, "ALLOWED_TAIL_MS", 300),
+    "finds all silenced": (judge, "_is_silenced", lambda *of: True),
+    "finds none silenced": (judge, "_is_silenced", lambda *of: False),
+    "decides too late": (
+        judge._Moments,
+        "decision_ms",
+        lambda *of: REAL_DECISION_MS(*of) + 2 * DEFAULT_CHUNK_MS + 21,
+    ),
+    "finds no decision": (judge._Moments, "decision_ms", lambda *of: None),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_judge_that_does_not_measure_right_is_refused(monkeypatch, broken):
+    monkeypatch.setattr(*BROKEN[broken])
+    with pytest.raises(PipelineLiveError):
         verdict(CLIP, perfect(), DECIDED)
 
 
