@@ -120,10 +120,11 @@ async def _disturb(bot: Bot, trial: Trial, at_s: float) -> None:
 
 
 async def _answered(bot: Bot, since_s: float) -> None:
-    """Wait until the bot sounds again, or will not any more."""
+    """Wait until the bot sounds again, or will not any more; whoever holds the call checks why."""
     loop = asyncio.get_running_loop()
     deadline_s = loop.time() + UNANSWERED_MS / 1000
     while bot.sink.last_sound_s < since_s and loop.time() < deadline_s:
-        bot.check()
+        if bot.failure is not None:
+            return
         await asyncio.sleep(0.02)
     await asyncio.sleep(0.1)

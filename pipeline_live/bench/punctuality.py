@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
 
 from pipeline_live.audio import (
     INPUT_RATE,
@@ -38,7 +39,7 @@ from pipeline_live.bench.emulating import Served, emulating
 from pipeline_live.bench.page import page
 from pipeline_live.bench.statistics import Figures, figures
 from pipeline_live.emulator import synthesize
-from pipeline_live.errors import UsageError
+from pipeline_live.errors import PipelineLiveError, UsageError
 
 PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 MOST_LATE_MS = 20
@@ -114,19 +115,23 @@ class Pacing:
             ("messages sent / sound", f"{self.late_ms.count} / {self.sound_s} s"),
             (
                 "message after its time, ms: median / p95 / p99 / worst",
-                f"{self.late_ms.median:.0f} / {self.late_ms.p95:.0f} / {self.p99_ms} / "
-                f"{self.latest_ms}",
+                f"{_median_and_p95(self.late_ms)} / {self.p99_ms} / {self.latest_ms}",
             ),
             (
                 "turnComplete after playback, ms: median / p95 (promised 3 to 9)",
-                f"{self.after_playback_ms.median:.0f} / {self.after_playback_ms.p95:.0f}",
+                _median_and_p95(self.after_playback_ms),
             ),
             (
                 "barge-in's onset to interrupted, ms: median / p95",
-                f"{self.to_interrupted_ms.median:.0f} / {self.to_interrupted_ms.p95:.0f}",
+                _median_and_p95(self.to_interrupted_ms),
             ),
             ("server: share of its core / memory", f"{self.cpu_share:.0%} / {self.memory_mb} MB"),
         ]
+
+
+def _median_and_p95(these: Figures) -> str:
+    known = these.median is not None and these.p95 is not None
+    return f"{these.median:.0f} / {these.p95:.0f}" if known else "none"
 
 
 def measure(sessions: int) -> Pacing:
@@ -134,6 +139,9 @@ def measure(sessions: int) -> Pacing:
 
     Args:
         sessions: How many.
+
+    Raises:
+        PipelineLiveError: A conversation did not come to its end.
     """
     question, barge_in = _sound(_QUESTION), _sound(_BARGE_IN)
     with tempfile.TemporaryDirectory(prefix="pipeline-live-pacing-") as folder:
@@ -171,6 +179,7 @@ def run(sessions: int, document: Path | None) -> int:
 
     Raises:
         UsageError: The number or the file cannot be used.
+        PipelineLiveError: A conversation did not come to its end.
     """
     if not 1 <= sessions <= _MOST_SESSIONS:
         raise UsageError(f"--emulator {sessions}: must be 1 to {_MOST_SESSIONS}")
@@ -271,9 +280,15 @@ async def _hold_all(served: Served, sessions: int, question: bytes, barge_in: by
 
     async def one(number: int) -> Heard:
         await asyncio.sleep(number * _START_GAP_MS / 1000)
-        async with connect(url, ssl=context, compression=None) as socket:
-            async with asyncio.timeout(_TURN_S):
-                return await _Client(socket, question, barge_in).converse()
+        try:
+            async with connect(url, ssl=context, compression=None) as socket:
+                async with asyncio.timeout(_TURN_S):
+                    return await _Client(socket, question, barge_in).converse()
+        except (OSError, WebSocketException) as error:  # a timeout is an OSError
+            raise PipelineLiveError(
+                f"session {number + 1} of {sessions} did not come to its end within {_TURN_S} s "
+                f"({str(error) or 'timeout'}); close other programs, or try fewer sessions"
+            ) from None
 
     return list(await asyncio.gather(*map(one, range(sessions))))
 
@@ -298,10 +313,9 @@ class _Client:
         }
         await self._socket.send(json.dumps({"setup": setup}))
         await self._socket.recv()
-        microphone = asyncio.create_task(self._stream())
+        self._say(self._question)
+        microphone, first = map(asyncio.create_task, (self._stream(), self._turn()))
         try:
-            self._say(self._question)
-            first = asyncio.create_task(self._turn())
             await self._speaking.wait()
             await asyncio.sleep(_BARGE_IN_MS / 1000)
             self._onset_ms = _now_ms()
@@ -309,8 +323,9 @@ class _Client:
             await first
             await self._turn()
         finally:
-            microphone.cancel()
-            await asyncio.gather(microphone, return_exceptions=True)
+            for task in (microphone, first):
+                task.cancel()
+            await asyncio.gather(microphone, first, return_exceptions=True)
         return self._heard
 
     def _say(self, sound: bytes) -> None:

@@ -208,11 +208,13 @@ async def _speaking(side: Side, calls: int, served: Served) -> AsyncIterator[lis
             await bot.worker.queue_frame(LLMRunFrame())
         for bot in bots:
             await bot.begins()
-        async with asyncio.TaskGroup() as rooms:
-            around = [rooms.create_task(_hear_the_room(bot.microphone)) for bot in bots]
+        rooms = [asyncio.create_task(_hear_the_room(bot.microphone)) for bot in bots]
+        try:
             yield devices
-            for one in around:
-                one.cancel()
+        finally:
+            for room in rooms:
+                room.cancel()
+            await asyncio.gather(*rooms, return_exceptions=True)
         for bot in bots:
             bot.check()
 

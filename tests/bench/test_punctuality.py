@@ -1,13 +1,18 @@
 """The emulator's pacing: what the bench says of it, and one small run through all layers."""
 
+import asyncio
 import re
+from dataclasses import replace
 
 import pytest
 
 from pipeline_live.bench import punctuality
+from pipeline_live.bench.emulating import Served
 from pipeline_live.bench.punctuality import Pacing, measure
 from pipeline_live.bench.statistics import figures
 from pipeline_live.cli import main
+from pipeline_live.emulator import Emulator
+from pipeline_live.errors import PipelineLiveError
 
 
 def found(p99_ms):
@@ -40,6 +45,19 @@ def test_bad_input_is_one_clear_line(capsys, tmp_path):
         assert main(["bench", *arguments]) == 2
         (line,) = capsys.readouterr().err.strip().splitlines()
         assert says in line
+
+
+def test_a_session_that_is_never_answered_is_one_clear_line(monkeypatch):
+    monkeypatch.setattr(punctuality, "_TURN_S", 0.2)
+    with Emulator() as emulator:
+        served = Served(0, emulator.base_url, emulator.ca_file)
+        with pytest.raises(PipelineLiveError, match="session 1 of 1 did not come to its end"):
+            asyncio.run(punctuality._hold_all(served, 1, b"", b""))
+
+
+def test_what_did_not_happen_has_no_figures():
+    nothing = replace(found(5), to_interrupted_ms=figures([]))
+    assert nothing.rows()[4][1] == "none"
 
 
 def test_two_sessions_are_really_held(monkeypatch):
