@@ -183,7 +183,7 @@ def read_wav(path: Path | str, rate: int) -> bytes:
             data = wav.readframes(wav.getnframes())
     except FileNotFoundError:
         raise AudioFormatError(f"{path}: no such file; give the path of a WAV file") from None
-    except (wave.Error, EOFError) as error:
+    except (wave.Error, EOFError, RuntimeError) as error:  # the last: sizes that do not fit
         said = str(error) or "the file ends too early"
         raise AudioFormatError(
             f"{path}: not a PCM WAV file ({said}); convert it, for example: "
@@ -194,6 +194,8 @@ def read_wav(path: Path | str, rate: int) -> bytes:
     data = data[: len(data) // (width * channels) * width * channels]
     if not data:
         raise AudioFormatError(f"{path}: holds no sound; record something and try again")
+    if width > 4:
+        raise AudioFormatError(f"{path}: {8 * width} bit; re-export it with 16")
     if source_rate <= 0:
         raise AudioFormatError(f"{path}: declares a sample rate of {source_rate} Hz; re-export it")
     if width == 1:

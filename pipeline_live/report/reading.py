@@ -157,7 +157,7 @@ def parse_sound(data: bytes, name: str = "call.wav") -> Sound:
         with wave.open(io.BytesIO(data), "rb") as wav:
             shape = (wav.getframerate(), wav.getnchannels(), wav.getsampwidth())
             pcm = wav.readframes(wav.getnframes())
-    except (wave.Error, EOFError) as error:
+    except (wave.Error, EOFError, RuntimeError) as error:  # the last: sizes that do not fit
         said = str(error) or "the file ends too early"
         raise AudioFormatError(
             f"{name}: not a PCM WAV file ({said}); record the call again"

@@ -421,7 +421,7 @@ def test_the_microphone_says_its_clips_in_real_time_and_silence_otherwise(tmp_pa
     run_virtual(scenario())
 
 
-@pytest.mark.parametrize("broken", ["missing", "empty", "text", "header only", "float"])
+@pytest.mark.parametrize("broken", ["missing", "empty", "text", "header only", "float", "sizes", "wide"])
 def test_a_wav_that_cannot_be_used_is_one_clear_line(tmp_path, broken):
     path = tmp_path / "x.wav"
     if broken == "empty":
@@ -435,6 +435,11 @@ def test_a_wav_that_cannot_be_used_is_one_clear_line(tmp_path, broken):
         path.write_bytes(
             path.read_bytes().replace(b"\x01\x00\x01\x00\x80>", b"\x03\x00\x01\x00\x80>")
         )
+    elif broken in ("sizes", "wide"):  # a part longer than the whole; 40 bits a sample
+        write_wav(path, bytes(64), 16_000)
+        header = bytearray(path.read_bytes())
+        header[16 if broken == "sizes" else 34] = 127 if broken == "sizes" else 40
+        path.write_bytes(header)
     with pytest.raises(AudioFormatError) as caught:
         MicSource(path)
     assert str(path) in str(caught.value)

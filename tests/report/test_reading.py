@@ -117,6 +117,7 @@ def test_left_is_the_user_and_right_the_bot() -> None:
     [
         (b"", "the file ends too early"),
         (b"ID3 not a wav at all", "not a PCM WAV file"),
+        (wav_bytes(bytes(8)).replace(b"fmt \x10", b"fmt \x7f"), "ends too early"),
         (wav_bytes(b""), "holds no sound"),
         (wav_bytes(bytes(8), rate=16_000), "16000 Hz, 2 channels, 16 bit"),
         (wav_bytes(bytes(8), channels=1), "24000 Hz, 1 channels, 16 bit"),
