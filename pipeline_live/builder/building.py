@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from pipeline_live.builder.engine import Engine
 from pipeline_live.builder.expressions import evaluate
 from pipeline_live.builder.plan import Plan, needs_early_access, plan_of
 from pipeline_live.config import Bot
-from pipeline_live.errors import UsageError
+from pipeline_live.errors import PipelineLiveError, UsageError
 from pipeline_live.processors import GeminiLiveService
 
 
@@ -119,8 +120,25 @@ def _prefer_modules_of(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _explained(bot: Bot) -> Iterator[None]:
-    """What a look at the source could not see, said in a line."""
+    """What a look at the source could not see, said in a line.
+
+    Everything that is made here is made as the file says, by classes and modules that it names.
+    """
     try:
         yield
-    except (ImportError, AttributeError, TypeError) as error:
-        raise UsageError(f"{bot.path}: the bot cannot be built: {error}") from error
+    except PipelineLiveError:
+        raise
+    except Exception as error:  # the file's classes and modules raise what they like
+        said = " ".join(str(error).split())
+        if not isinstance(error, ImportError | AttributeError | TypeError | ValueError):
+            said = f"{type(error).__name__}: {said}"
+        raise UsageError(
+            f"{bot.path}: the bot cannot be built: {said}{_line_in(bot.folder, error)}"
+        ) from error
+
+
+def _line_in(folder: Path, error: Exception) -> str:
+    """Where in the bot's own modules an error came from, if it did."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).parent == folder]
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""

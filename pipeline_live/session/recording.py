@@ -49,15 +49,13 @@ class StereoTrack:
     def __init__(self, path: Path, rate: int = OUTPUT_RATE) -> None:
         self.rate = rate
         try:
-            self._file = path.open("wb")
+            path.open("wb").close()
         except OSError as error:
             raise UsageError(
                 f"{path}: cannot be written ({error.strerror or error}); choose another place"
             ) from None
-        self._wav = wave.open(self._file, "wb")  # noqa: SIM115
-        self._wav.setnchannels(2)
-        self._wav.setsampwidth(2)
-        self._wav.setframerate(rate)
+        self._path = path.absolute()
+        self._wav: wave.Wave_write | None = None  # open from the first sample on
         self._written = 0
         self._left, self._right = bytearray(), bytearray()
         self._mic: Resampler | None = None
@@ -98,8 +96,15 @@ class StereoTrack:
     def close(self, end: int) -> None:
         """Write what is left up to sample ``end``."""
         self._flush(max(end, self._written + max(len(self._left), len(self._right)) // 2))
-        self._wav.close()
-        self._file.close()
+        self._opened().close()
+
+    def _opened(self) -> wave.Wave_write:
+        if self._wav is None:
+            self._wav = wave.open(str(self._path), "wb")  # noqa: SIM115
+            self._wav.setnchannels(2)
+            self._wav.setsampwidth(2)
+            self._wav.setframerate(self.rate)
+        return self._wav
 
     def _lay(self, channel: bytearray, pcm: bytes, at: int) -> None:
         start = (at - self._written) * 2
@@ -117,7 +122,7 @@ class StereoTrack:
             sound = to_array(bytes(channel[: count * 2]))
             both[: len(sound), side] = sound
             del channel[: count * 2]
-        self._wav.writeframes(both.astype("<i2").tobytes())
+        self._opened().writeframes(both.astype("<i2").tobytes())
         self._written = until
 
 

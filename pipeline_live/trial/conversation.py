@@ -96,20 +96,16 @@ class _Trial:
         async with emulator:
             room = Room(self._folder / "call.wav")
             stage = Stage(room)
-            try:
-                built = build(
-                    self._bot,
-                    emulated(emulator),
-                    room,
-                    canned=self._test["tool_results"],
-                    observers=[stage],
-                    cancel_on_idle_timeout=False,
-                    enable_rtvi=False,
-                    enable_turn_tracking=False,
-                )
-            except BaseException:
-                await room.sink.cleanup()  # its file is open
-                raise
+            built = build(
+                self._bot,
+                emulated(emulator),
+                room,
+                canned=self._test["tool_results"],
+                observers=[stage],
+                cancel_on_idle_timeout=False,
+                enable_rtvi=False,
+                enable_turn_tracking=False,
+            )
             stage.watch(built.service.call)
             async with _running(built, stage):
                 failure = await _Caller(self._bot, self._test, built, stage, room).talk()

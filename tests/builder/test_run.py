@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import wave
 from pathlib import Path
@@ -68,6 +69,45 @@ def test_a_bot_that_is_refused_says_so_in_a_line(
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("pipeline-live run: no Gemini Live connection (1007): API key not valid")
     assert "wrong-one" not in last
+
+
+VAD = "pipecat.audio.vad"
+MODULE = """import os
+
+KEY = os.environ["NOBODY_SETS_THIS"]
+
+
+def __getattr__(name): ...
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [
+        (
+            f"class: {VAD}.silero:SileroVADAnalyzer\n      args: {{params: "
+            f"{{python: {VAD}.vad_analyzer:VADParams, args: {{confidence: often}}}}}}",
+            "1 validation error for VADParams confidence Input should be a valid number",
+        ),
+        (
+            "class: run_needs_a_key:Step",
+            "KeyError: 'NOBODY_SETS_THIS' (run_needs_a_key.py, line 3)",
+        ),
+    ],
+    ids=["a value that a class refuses", "a module that ends while it loads"],
+)
+def test_a_bot_that_cannot_be_built_says_so_in_a_line(
+    bot: Path, step: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (bot.parent / "run_needs_a_key.py").write_text(MODULE)
+    bot.write_text(
+        f"{BOT}pipeline:\n  - mic\n  - python:\n      {step}\n  - gemini_live\n  - speaker\n"
+    )
+    assert main(["run", str(bot)]) == 2
+    gc.collect()  # a file left open would complain
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"pipeline-live run: {bot}: the bot cannot be built: {says}")
 
 
 def test_a_created_project_lints_tests_and_holds_a_bot_for_the_runner(

@@ -421,7 +421,9 @@ def test_the_microphone_says_its_clips_in_real_time_and_silence_otherwise(tmp_pa
     run_virtual(scenario())
 
 
-@pytest.mark.parametrize("broken", ["missing", "empty", "text", "header only", "float", "sizes", "wide"])
+@pytest.mark.parametrize(
+    "broken", ["missing", "empty", "text", "header only", "float", "sizes", "wide"]
+)
 def test_a_wav_that_cannot_be_used_is_one_clear_line(tmp_path, broken):
     path = tmp_path / "x.wav"
     if broken == "empty":
