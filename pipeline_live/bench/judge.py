@@ -58,7 +58,8 @@ class Outcome:
         clip: Name of the clip; empty for Stop.
         offset_ms: Where in the reply the reference lies, from its first audible sample.
         silenced: The reply ended before its end.
-        to_silence_ms: To the last audible sample; a lower bound unless ``silenced``.
+        to_silence_ms: To the last audible sample; a lower bound unless ``silenced``. None, as the
+            three after it, for a reply that was over before the reference: nobody silenced it.
         decision_ms: To the decision; None when there was none.
         after_decision_ms: From the decision to the last audible sample.
         stale_ms: Sound after the decision and what nobody could call back.
@@ -115,6 +116,7 @@ def judge(trial: Trial, side: Side, sound: Sound, lines: Sequence[Line], reply: 
     silence_ms = _ms(heard[-1].end)
     silenced = _is_silenced(sound.bot, reply)
     noise = trial.scenario.act is Act.NOISE
+    unmeasured = noise or silence_ms < reference_ms - EARLY_MS
     decision_ms = moments.decision_ms(reference_ms - EARLY_MS)
     stale_ms = None if decision_ms is None else _sound_ms(sound.bot, decision_ms + ALLOWED_TAIL_MS)
     played_ms = trial.clip.duration_ms if noise and trial.clip is not None else 0
@@ -125,12 +127,12 @@ def judge(trial: Trial, side: Side, sound: Sound, lines: Sequence[Line], reply: 
         clip=trial.clip.name if trial.clip is not None else "",
         offset_ms=reference_ms - _ms(heard[0].start),
         silenced=silenced,
-        to_silence_ms=None if noise else max(0, silence_ms - reference_ms),
-        decision_ms=None if noise or decision_ms is None else decision_ms - reference_ms,
+        to_silence_ms=None if unmeasured else max(0, silence_ms - reference_ms),
+        decision_ms=None if unmeasured or decision_ms is None else decision_ms - reference_ms,
         after_decision_ms=(
-            None if noise or decision_ms is None else max(0, silence_ms - decision_ms)
+            None if unmeasured or decision_ms is None else max(0, silence_ms - decision_ms)
         ),
-        stale_ms=None if noise else stale_ms,
+        stale_ms=None if unmeasured else stale_ms,
         holds=len(moments.holds),
         interrupted=bool(moments.seen),
         by_server=bool(moments.seen) and _by_server(trial, side, lines),

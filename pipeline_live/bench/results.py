@@ -61,7 +61,9 @@ class Comparison:
 
     @property
     def ratio(self) -> float | None:
-        """Median ours / median stock."""
+        """Median ours / median stock: a bound where one is, unknown where both are."""
+        if self.ours_unsilenced and self.stock_unsilenced:
+            return None
         return ratio(self.ours.median, self.stock.median)
 
 

@@ -18,7 +18,7 @@ FOOTNOTE = f"""\
 ours: GeminiLiveService and Playback; stock: Pipecat's GeminiLiveLLMService. Same clips, same
   moments, same emulator, one sink each with a buffer of 40 ms in chunks of 20 ms.
 silence: the last audible sample of the reply at the sink; ≥ where a bot was not silenced, but said
-  its reply to the end.
+  its reply to the end; n leaves out replies that were over before the user spoke.
 decision: ours, the hold (or the flush, without one); stock, the InterruptionFrame at the sink.
 stale sound: sound of the reply more than {ALLOWED_TAIL_MS} ms (chunk, device buffer, 10 ms) after \
 the decision.
@@ -100,10 +100,9 @@ def _ms(value: float | None, bound: str = "") -> str:
 
 
 def _ratio(one: Comparison) -> str:
-    ours, stock = one.ours_unsilenced > 0, one.stock_unsilenced > 0
-    if one.ratio is None or (ours and stock):  # two lower bounds have no known ratio
+    if one.ratio is None:
         return NOTHING
-    bound = "≤" if stock else "≥" if ours else ""
+    bound = "≤" if one.stock_unsilenced else "≥" if one.ours_unsilenced else ""
     return f"{bound}{one.ratio:.2f}"
 
 
@@ -201,7 +200,9 @@ def progress(trial: str, mine: Sequence[Outcome]) -> str:
 def _progress_of(one: Outcome) -> str:
     if one.answer_ms is not None:
         return f"answers after {one.answer_ms} ms"
-    if one.to_silence_ms is None:
+    if one.to_silence_ms is not None:
+        return f"silent after {'' if one.silenced else '≥'}{one.to_silence_ms} ms"
+    if one.noise_ms:
         went = "fell silent" if one.silenced else "went on"
         return f"{went}, {one.holds} holds"
-    return f"silent after {'' if one.silenced else '≥'}{one.to_silence_ms} ms"
+    return "no figure"

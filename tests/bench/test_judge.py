@@ -125,6 +125,15 @@ def test_a_reply_that_was_held_and_then_said_to_its_end_was_not_silenced():
     assert one.holds == 1
 
 
+@pytest.mark.parametrize("early_ms", [100, 200])
+def test_a_reply_that_was_over_before_the_user_spoke_was_not_silenced_in_no_time(early_ms):
+    """Up to what a label may be late it counts."""
+    cut = sound((BEGUN_MS, ONSET_MS - early_ms))
+    one = judged(cut, line("FlushPlayout", ONSET_MS - early_ms), seen(ONSET_MS + 300))
+    figures = (one.to_silence_ms, one.decision_ms, one.after_decision_ms, one.stale_ms)
+    assert figures == ((0, -100, 0, 0) if early_ms == 100 else (None,) * 4)
+
+
 def test_stop_counts_from_the_request():
     one = judged(
         sound((BEGUN_MS, 2060), clip=None),

@@ -63,6 +63,7 @@ def test_a_bot_that_was_never_silenced_is_a_lower_bound():
 def test_two_lower_bounds_have_no_ratio():
     both = [outcome("deaf", side, to_silence_ms=9000, silenced=False) for side in Side]
     assert row(text_table(scenarios("deaf"), both), "deaf")[-1] == "-"
+    assert as_data(scenarios("deaf"), both, CONDITIONS)["figures"][0]["ratio"] is None
 
 
 def test_stop_counts_from_stop():
@@ -107,3 +108,5 @@ def test_progress_is_a_line_for_both_sides():
     assert "ours silent after 100 ms" in line
     assert "stock silent after ≥9000 ms" in line
     assert "went on, 2 holds" in progress("noise-1", NOISE)
+    unanswered = outcome("answer", to_silence_ms=None, silenced=False)
+    assert "ours no figure" in progress("answer-1", [unanswered])
