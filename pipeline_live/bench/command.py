@@ -75,7 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=DEFAULT_CALLS,
         metavar="N",
-        help="calls in each scenario, for each of the two bots (default: %(default)s)",
+        help="calls in each scenario, for each of the two bots, as far as there are clips "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--audio",
@@ -148,6 +149,9 @@ def run(args: argparse.Namespace) -> int:
         f"{len(trials)} calls with each bot, {how}, in real time with {source}: "
         f"about {expected / 60_000:.1f} minutes"
     )
+    held = {one: sum(trial.scenario is one for trial in trials) for one in scenarios}
+    if fewer := [f"{one.name} {calls}" for one, calls in held.items() if calls < args.calls]:
+        _say(f"there are fewer clips than --calls {args.calls}: {', '.join(fewer)}")
     with _quiet_pipecat(), _folder_of_calls(args) as folder:
         outcomes, proof = asyncio.run(_hold_all(trials, speech, folder, together))
     conditions = Conditions(
@@ -190,8 +194,12 @@ def _clips(
     noise = material.load(folder, entries, longest_ms=NOISE_MS)
     entries = material.pick(manifest.questions, calls) if Act.ASK in acts else ()
     questions = material.load(folder, entries, longest_ms=ASKED_MS + _TAIL_MS)
-    noise = noise or material.made_noise(calls)
-    return speech, noise, questions or made_questions, "recorded speech"
+    source = "recorded speech"
+    if Act.NOISE in acts and not noise:
+        noise, source = material.made_noise(calls), f"{source}, made noise"
+    if Act.ASK in acts and not questions:
+        questions, source = made_questions, f"{source}, made questions"
+    return speech, noise, questions, source
 
 
 def _make(folder: Path) -> None:

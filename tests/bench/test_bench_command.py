@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from virtual_time import run_virtual
 
+from pipeline_live.audio import INPUT_RATE, write_wav
 from pipeline_live.bench import command, conversation, schedule
 from pipeline_live.bench.clips import shortened
 from pipeline_live.bench.proof import prove
@@ -68,6 +69,28 @@ def test_what_a_run_leaves(monkeypatch, capsys, tmp_path: Path, keep: list[str])
     assert "onset to silence" in said
     assert "onset to silence" in readme.read_text()
     assert readme.read_text().endswith(f"{END}\nEnd.\n")
+
+
+def test_it_says_when_clips_are_missing_or_made(monkeypatch, capsys, tmp_path: Path):
+    async def hold_all(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "_hold_all", hold_all)
+    for name in "ab":
+        write_wav(tmp_path / f"{name}.wav", CLIP.pcm, INPUT_RATE)
+    (tmp_path / "MANIFEST.csv").write_text(
+        "file,kind,speech_onset_ms,onset_confidence\na.wav,command,100,sure\nb.wav,read,100,sure\n"
+    )
+    wanted = [
+        word for name in ("server", "stop", "noise", "answer") for word in ("--scenario", name)
+    ]
+    arguments = ["bench", "--audio", str(tmp_path), "--out", str(tmp_path / "out"), *wanted]
+    assert main([*arguments, "--calls", "5"]) == 130
+    said = capsys.readouterr().out
+    assert "with recorded speech, made noise, made questions: about" in said
+    assert "there are fewer clips than --calls 5: server 2, noise 4\n" in said
+    assert main([*arguments, "--calls", "2"]) == 130
+    assert "fewer" not in capsys.readouterr().out
 
 
 def test_ctrl_c_ends_with_130(monkeypatch, capsys, tmp_path: Path):
