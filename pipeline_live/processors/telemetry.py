@@ -40,7 +40,7 @@ class InterruptionMetricsData(MetricsData):
     """How long the stages of an interruption took.
 
     Parameters:
-        source: Who ended the reply: ``local_speech``, ``server`` or ``stop``.
+        source: Who ended the reply: ``local_speech``, ``server``, ``stop`` or ``text``.
         stages_ms: By name, as ``InterruptionReport.stages()`` tells them.
         heard_ms: How much of the reply was heard.
     """

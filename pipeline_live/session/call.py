@@ -37,6 +37,7 @@ from pipeline_live.turn.events import (
 from pipeline_live.turn.machine import TurnMachine
 from pipeline_live.turn.playout import PlayoutLedger, Reply
 from pipeline_live.turn.policy import Floor, Phantom, TurnPolicy
+from pipeline_live.turn.tables import Gate
 from pipeline_live.vad import Window
 
 RECENT_MS = 8000
@@ -171,6 +172,16 @@ class Call:
         """The microphone was muted: whatever was being said is over, as far as we can know."""
         if self.ears is not None:
             self._tell(self.ears.deafen(), INPUT_RATE)
+
+    def answered(self) -> None:
+        """The server sends what may be an answer: on its floor that ends the turn of the user.
+
+        The ears wait for a longer silence than some servers do, and frames that tell of the end of
+        a turn are late when they come after the answer. A user who is not silent goes on.
+        """
+        begins = self.floor is Floor.SERVER and self.machine.gate is Gate.IDLE
+        if begins and self.ears is not None:
+            self._tell(self.ears.end_turn(), INPUT_RATE)
 
     def stop(self, *, announce: bool = True, answer: bool = True) -> None:
         """Silence the bot now, whatever the server still sends.

@@ -138,8 +138,10 @@ class Ears:
         return self._told()
 
     def end_turn(self) -> list[Heard]:
-        """End the turn in this pause: it was judged complete."""
+        """End the turn in this pause: it was judged complete, and more speech is another one."""
         if self.speaking and self.pause:
+            if self._burst is not None and self._burst.confirmed:
+                self._burst = None
             self._end_turn()
         return self._told()
 

@@ -22,6 +22,7 @@ from pipeline_live.session.capabilities import Certainty
 from pipeline_live.session.connection import is_close
 from pipeline_live.session.user_line import UserLine
 from pipeline_live.turn.events import (
+    CONTENT,
     Action,
     AnnounceInterruption,
     ConnectionLost,
@@ -386,6 +387,8 @@ class LiveSession:
     def _take(self, message: types.LiveServerMessage) -> None:
         verdict = _Verdict()
         for fact in messages.facts_of(message, self.call.now_ms()):
+            if isinstance(fact, CONTENT):
+                self.call.answered()
             for action in self.call.apply(fact):
                 verdict.take(action)
         records = self.call.timeline.recording is not None

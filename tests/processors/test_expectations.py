@@ -316,6 +316,32 @@ def test_the_latency_of_an_answer_is_measured_once(tmp_path, floor, vad):
     assert 0.1 < stopped.stop_secs < 3.5
 
 
+def test_a_short_answer_that_comes_at_once_comes_after_the_end_of_the_turn(tmp_path):
+    """Goes red when the turn lasts until the ears are sure, whatever the server does."""
+    observer = UserBotLatencyObserver()
+    bot, mic = Bot(tmp_path, "server"), MicSource()
+    measured: list[float] = []
+
+    async def keep(_observer: Any, seconds: float) -> None:
+        measured.append(seconds)
+
+    async def play() -> None:
+        observer.add_event_handler("on_latency_measured", keep)
+        await bot.begin()
+        bot.reply()
+        await bot.heard(1)
+        await mic.say(question())
+        await asyncio.sleep(0.3)
+        bot.reply(300, "Noon.")
+        await bot.heard(2)
+        await asyncio.sleep(2)
+
+    bot.run(play, mic, observers=[observer])
+    kinds = (UserStoppedSpeakingFrame, BotStartedSpeakingFrame)
+    assert [type(frame) for frame in bot.end.of(*kinds)] == [kinds[1], *kinds]
+    assert len(measured) == 1
+
+
 @pytest.mark.parametrize("followed", [True, False], ids=["our strategies", "others'"])
 def test_a_turn_that_is_announced_late_is_not_taken_for_another(tmp_path, followed):
     """Goes red when the frame of our own turn, which comes after its end, begins one more."""

@@ -106,6 +106,14 @@ def test_a_complete_turn_ends_in_its_pause_and_an_incomplete_one_waits():
     assert listener.ears.end_turn() == []
 
 
+def test_speech_right_after_a_turn_that_was_judged_complete_is_another_one():
+    """Goes red when the burst outlives its turn: then nobody hears what follows."""
+    listener = Listener()
+    listener.hear(*[LOUD] * 9, *[QUIET] * 5)
+    assert [one.verdict for one in listener.ears.end_turn()] == [E]
+    assert [v for _, v in listener.hear(*[LOUD] * 9)] == [S, C]
+
+
 def test_deaf_ears_end_what_they_heard():
     listener = Listener()
     listener.hear(*[LOUD] * 3)

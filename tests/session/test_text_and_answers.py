@@ -23,6 +23,8 @@ from pipeline_live.errors import UsageError
 from pipeline_live.session import Call, EarsPolicy
 from pipeline_live.turn import Floor, Phantom, TurnPolicy
 from pipeline_live.turn.events import SpeechEnded, SpeechStarted
+from pipeline_live.turn.tables import Answer, User
+from pipeline_live.vad import Window
 
 SOUND = b"\x11\x11" * 320
 
@@ -139,6 +141,48 @@ def test_a_question_after_the_stop_is_answered_though_the_first_never_was(how):
             await reader.until(lambda r: r.turns == 1)
             assert reader.heard == [3]
             reader.task.cancel()
+
+    run(scenario())
+
+
+def say(call: Call, *, silent_windows: int) -> None:
+    """Speech of nine windows of 32 ms, then silence, as other ears judged them."""
+    for number in range(1, 10 + silent_windows):
+        window = Window(number * 512, 0.9 if number < 10 else 0.0)
+        call.hear_windows([window], bytes(1024), 16_000)
+    assert call.machine.user is User.SPEAKING
+
+
+@pytest.mark.parametrize("stop", [True, False], ids=["a Stop", "no Stop"])
+def test_an_answer_that_comes_sooner_than_the_ears_are_sure_ends_the_turn(stop):
+    """Goes red when the turn goes on under its answer, or a Stop before it cuts it too late."""
+
+    async def scenario() -> None:
+        line, call = Line(), Call(ears=EarsPolicy())
+        async with session_on(line, call) as session:
+            reader = Reader(session)
+            say(call, silent_windows=7)
+            if stop:
+                await session.interrupt()
+            line.feed(audio(1), GENERATED, COMPLETE)
+            await reader.until(lambda r: r.turns == 1)
+            assert reader.heard == ([] if stop else [1])
+            assert call.machine.user is User.QUIET
+            assert call.machine.answer is Answer.NONE
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("floor", list(Floor))
+def test_a_reply_ends_no_turn_of_somebody_who_speaks_on_or_decides_themselves(floor):
+    async def scenario() -> None:
+        line, call = Line(), Call(floor=floor, ears=EarsPolicy())
+        async with session_on(line, call) as session:
+            reader = Reader(session)
+            say(call, silent_windows=4 if floor is Floor.SERVER else 7)
+            line.feed(audio(1))
+            await reader.until(lambda r: r.heard == [1])
+            assert call.machine.user is User.SPEAKING
 
     run(scenario())
 
