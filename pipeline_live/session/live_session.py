@@ -6,7 +6,6 @@ The shell around the turn machine: one task reads, one writes, the call decides.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -15,12 +14,12 @@ from typing import Any, Self
 
 from google.genai import errors, live, types
 
-from pipeline_live.errors import SessionBusy
+from pipeline_live.errors import SessionBusy, SessionClosed
 from pipeline_live.session import messages
 from pipeline_live.session.call import Call
 from pipeline_live.session.capabilities import Certainty
 from pipeline_live.session.connection import is_close
-from pipeline_live.session.user_line import UserLine
+from pipeline_live.session.user_line import UserLine, sound_given
 from pipeline_live.turn.events import (
     CONTENT,
     Action,
@@ -130,9 +129,8 @@ class LiveSession:
         self.call.detach(self)
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        self._end(SessionClosed())
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
     @property
@@ -158,6 +156,7 @@ class LiveSession:
 
         Raises:
             google.genai.errors.APIError: The connection ended; every later call raises it again.
+            SessionClosed: The session was left.
             SessionBusy: Another task is waiting in ``receive()``.
         """
         while True:
@@ -198,17 +197,22 @@ class LiveSession:
     ) -> None:
         """Send sound, a picture, text or an activity, one argument a call.
 
-        Sound (mono s16le, rate in the MIME type, 20 to 40 ms a piece) returns at once; the call's
-        ears hear it on the way. On the local floor it goes out only within a user turn, which
-        starts with what was said just before. Text ends the reply that arrives or plays: it is
-        silent before this returns, and only the answer to the text comes out of ``receive()``.
-        ``interrupts=False`` is for a caller who has seen to that.
+        Sound (mono s16le, rate in the MIME type, 20 to 40 ms a piece) returns at once, and goes out
+        as ``audio`` though it was given as the older ``media``; the call's ears hear it on the way.
+        On the local floor it goes out only within a user turn, which starts with what was said just
+        before. Everything else returns once it was written.
+
+        Text ends the reply that arrives or plays: it is silent before this returns, and only the
+        answer to the text comes out of ``receive()``. ``interrupts=False`` is for a caller who has
+        seen to that.
 
         Raises:
+            SessionClosed: The session was left; this and every other method that sends raises it.
             UsageError: ``activity_start`` or ``activity_end`` where the session does not take
                 them: under automatic activity detection the server closes the connection for it
                 (1007), and on the local floor they are sent for you.
-            ValueError: Not exactly one argument, as in google-genai.
+            ValueError: Not exactly one argument, or sound or a picture of another kind than its
+                MIME type should say, as in google-genai.
         """
         arguments = {
             "media": media,
@@ -224,13 +228,13 @@ class LiveSession:
         }
         if len(given) != 1:
             raise ValueError(f"give exactly one argument, got {len(given)}: {sorted(given)}")
-        if audio is not None:
-            sound = types.Blob.model_validate(audio) if isinstance(audio, dict) else audio
+        sound = sound_given(audio, media)
+        if sound is not None:
             self._user_line.send_sound(sound)
         elif activity_start is not None or activity_end is not None:
             await self._user_line.send_activity(start=activity_start is not None)
         elif video is not None or media is not None:
-            self._uplink.post(partial(self._sdk.send_realtime_input, **given), sound=True)
+            await self._uplink.send(partial(self._sdk.send_realtime_input, **given))
         else:
             question = bool(text and text.strip())  # Pipecat nudges 3.x with a blank
             await self._send_text(
@@ -411,10 +415,14 @@ class LiveSession:
         self._fault = error
         self._news.set()
 
+    def _end(self, error: Exception) -> None:
+        """Nobody reads or writes any more: leave nobody waiting for ever."""
+        self._fault = self._fault or error
+        self._uplink.close(error)
+        self._news.set()
+
     def _task_ended(self, task: asyncio.Task[None]) -> None:
-        """A task that dies of a bug must not leave the receiver waiting for ever."""
-        if not task.cancelled() and isinstance(task.exception(), Exception):
-            error = task.exception()
-            assert isinstance(error, Exception)
-            self._fault = self._fault or error
-            self._news.set()
+        """A task that dies of a bug ends the session."""
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            self._end(error)

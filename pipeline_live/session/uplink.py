@@ -38,7 +38,6 @@ PATIENCE_MS = 25
 @dataclass(slots=True)
 class _Letter:
     write: Write | None
-    sound: bool
     sent: asyncio.Future[None] | None
     blob: types.Blob | None = None
     hurry: bool = True
@@ -61,6 +60,7 @@ class Uplink:
     ) -> None:
         self._write_sound = write_sound
         self._queue: deque[_Letter] = deque()
+        self._writing: _Letter | None = None
         self._filled = asyncio.Event()
         self._limit = limit
         self._lost = 0
@@ -72,7 +72,7 @@ class Uplink:
         """Whether the connection is gone."""
         return self._broken is not None
 
-    def post(self, write: Write, *, sound: bool = False) -> None:
+    def post(self, write: Write) -> None:
         """Queue a message and return at once.
 
         Raises:
@@ -80,7 +80,7 @@ class Uplink:
         """
         if self._broken is not None:
             raise self._broken
-        self._put(_Letter(write, sound, None))
+        self._put(_Letter(write, None))
 
     def post_sound(self, blob: types.Blob, *, hurry: bool = True) -> None:
         """Queue microphone sound and return at once.
@@ -94,7 +94,7 @@ class Uplink:
         """
         if self._broken is not None:
             raise self._broken
-        self._put(_Letter(None, True, None, blob, hurry))
+        self._put(_Letter(None, None, blob, hurry))
 
     async def send(self, write: Write) -> None:
         """Queue a message and wait until it was written.
@@ -104,7 +104,7 @@ class Uplink:
         """
         if self._broken is not None:
             raise self._broken
-        letter = _Letter(write, False, asyncio.get_running_loop().create_future())
+        letter = _Letter(write, asyncio.get_running_loop().create_future())
         self._put(letter)
         assert letter.sent is not None
         await letter.sent
@@ -116,14 +116,13 @@ class Uplink:
             while self._queue:
                 while self._may_wait() and await self._more():
                     pass
-                letter = self._queue.popleft()
+                letter = self._writing = self._queue.popleft()
                 try:
                     await self._write(letter)
                 except (ValueError, TypeError) as error:
                     self._refuse(letter, error)
                 except (ConnectionClosed, OSError) as error:
-                    # Whoever sends next learns why; the receiver learns it from the line itself.
-                    self._break(letter, error)
+                    self.close(error)  # the receiver learns it from the line itself
                     return
                 else:
                     if letter.sent is not None and not letter.sent.done():
@@ -172,7 +171,7 @@ class Uplink:
     def _put(self, letter: _Letter) -> None:
         if len(self._queue) >= self._limit:
             for position, queued in enumerate(self._queue):
-                if queued.sound:
+                if queued.blob is not None:
                     del self._queue[position]
                     self._lost += 1
                     self._on_overflow(self._lost)
@@ -187,9 +186,10 @@ class Uplink:
         if not letter.sent.done():
             letter.sent.set_exception(error)
 
-    def _break(self, letter: _Letter, error: Exception) -> None:
-        self._broken = error
-        for waiting in (letter, *self._queue):
-            if waiting.sent is not None and not waiting.sent.done():
-                waiting.sent.set_exception(error)
+    def close(self, error: Exception) -> None:
+        """Write nothing any more: whoever waits, or sends from now on, gets ``error``."""
+        self._broken = self._broken or error
+        for letter in (self._writing, *self._queue):
+            if letter is not None and letter.sent is not None and not letter.sent.done():
+                letter.sent.set_exception(error)
         self._queue.clear()

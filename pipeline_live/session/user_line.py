@@ -183,3 +183,21 @@ class UserLine:
                 self.uplink.post(partial(self._sdk.send_client_content, turn_complete=False))
             case StopMessage.NOTHING:
                 pass
+
+
+def sound_given(
+    audio: types.BlobOrDict | None, media: types.BlobImageUnionDict | None
+) -> types.Blob | None:
+    """The sound in what a program sends; None when it sends something else.
+
+    Raises:
+        ValueError: ``audio`` is no sound.
+    """
+    given = media if audio is None else audio
+    blob = types.Blob.model_validate(given) if isinstance(given, dict) else given
+    mime = getattr(blob, "mime_type", None)
+    if isinstance(blob, types.Blob) and (mime or "").startswith("audio/"):
+        return blob
+    if audio is not None:
+        raise ValueError(f"sound needs a MIME type that begins with audio/, not {mime!r}")
+    return None
