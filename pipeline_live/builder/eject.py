@@ -6,9 +6,10 @@ import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 
-from pipeline_live.builder.expressions import Call, Expression, Name, names, source
+from pipeline_live.builder.expressions import Call, Expression, Name, names, renamed, source
 from pipeline_live.builder.plan import Plan, needs_early_access, plan_of
 from pipeline_live.config import Bot, load
 from pipeline_live.config.variables import as_written
@@ -20,6 +21,15 @@ _RUNNER = Name("pipecat.workers.runner:WorkerRunner")
 _RUN_FRAME = Name("pipecat.frames.frames:LLMRunFrame")
 _BEGIN = "begin(worker, transport)"
 _HTTP_OPTIONS = Name("google.genai.types:HttpOptions")
+# fmt: off
+_WRITTEN = (
+    "asyncio", "bot", "build", "client", "context", "ending", "float", "int", "main",
+    "on_client_connected", "on_client_disconnected", "os", "pair", "pipeline", "runner",
+    "runner_args", "service", "transport", "worker",
+)
+# fmt: on
+"""What the ejected module itself calls something."""
+_LIBRARIES = ("google", "pipecat", "pipeline_live")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,9 +60,9 @@ def run(args: argparse.Namespace) -> int:
 
 def python_of(bot: Bot) -> str:
     """A module that builds and runs the bot; what a variable stands for is not in it."""
-    plan = plan_of(bot)
     transport = bot["transport"].name
     served = transport in ("browser", "telephony")
+    plan = _without_clashes(plan_of(bot), bot, served=served)
     build = _build_function(bot, plan)
     tail = _served_tail(bot) if served else _local_tail(bot, plan)
     used = list(_used(bot, plan, served=served))
@@ -64,6 +74,22 @@ def python_of(bot: Bot) -> str:
         *_imports(used, served=served, tail=tail, build=build),
     ]
     return "\n".join([*head, "", "", *build, "", "", *tail]) + "\n"
+
+
+def _without_clashes(plan: Plan, bot: Bot, *, served: bool) -> Plan:
+    """The plan with an alias for every name of the author's that means something else already."""
+    homes = dict.fromkeys([*_WRITTEN, *plan.shared], "")
+    used = list(_used(bot, plan, served=served))
+    for name in sorted(used, key=lambda name: name.module.split(".")[0] not in _LIBRARIES):
+        homes.setdefault(name.imported, name.module)
+
+    def rename(name: Name) -> Name:
+        if homes[name.imported] == name.module:
+            return name
+        return Name(name.path, f"{name.module.replace('.', '_')}_{name.imported}")
+
+    parts = {part.name: renamed(getattr(plan, part.name), rename) for part in fields(plan)}
+    return Plan(**parts)
 
 
 def _title(bot: Bot) -> str:
@@ -93,7 +119,8 @@ def _imports(used: list[Name], *, served: bool, tail: list[str], build: list[str
     by_module: dict[str, set[str]] = defaultdict(set)
     for name in used:
         if name.module != "os":
-            by_module[name.module].add(name.name.partition(".")[0])
+            alias = f" as {name.alias}" if name.alias else ""
+            by_module[name.module].add(f"{name.imported}{alias}")
     body = "\n".join([*build, *tail])
     plain = [module for module in ("asyncio", "os") if f"{module}." in body]
     lines = [f"import {module}" for module in plain]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +20,11 @@ class Name:
 
     Attributes:
         path: ``module:name`` or ``module:name.member``.
+        alias: What it is imported as where something else has its name; empty for its own name.
     """
 
     path: str
+    alias: str = ""
 
     @property
     def module(self) -> str:
@@ -30,9 +32,14 @@ class Name:
         return self.path.partition(":")[0]
 
     @property
+    def imported(self) -> str:
+        """What is imported from there."""
+        return self.path.partition(":")[2].partition(".")[0]
+
+    @property
     def name(self) -> str:
         """How it is written."""
-        return self.path.partition(":")[2]
+        return (self.alias or self.imported) + self.path.partition(":")[2][len(self.imported) :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,27 @@ def names(expression: Expression) -> Iterator[Name]:
             yield Name("os:environ")
         case _:
             pass
+
+
+def renamed(expression: Expression, rename: Callable[[Name], Name]) -> Expression:
+    """The same expression with other names in place of its own."""
+    match expression:
+        case Name():
+            return rename(expression)
+        case Call(what, args, keywords):
+            return Call(
+                renamed(what, rename),
+                tuple(renamed(arg, rename) for arg in args),
+                {name: renamed(value, rename) for name, value in keywords.items()},
+            )
+        case Attribute(value, name):
+            return Attribute(renamed(value, rename), name)
+        case list():
+            return [renamed(item, rename) for item in expression]
+        case dict():
+            return {name: renamed(value, rename) for name, value in expression.items()}
+        case _:
+            return expression
 
 
 WIDTH = 96

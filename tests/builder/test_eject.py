@@ -22,6 +22,7 @@ from pipeline_live.cli import main
 from pipeline_live.config.variables import Text
 from pipeline_live.emulator import Emulator, Reply, Script, synthesize
 from pipeline_live.trial import clock
+from pipeline_live.trial.stage import Room
 
 DESK = '''
 import asyncio
@@ -150,6 +151,50 @@ def test_a_served_bot_is_ejected_as_a_bot_for_the_runner(folder: Path) -> None:
     names: dict[str, Any] = {"__name__": "ejected"}
     exec(compile(text, "ejected.py", "exec"), names)
     assert asyncio.iscoroutinefunction(names["bot"])
+
+
+TWINS = """
+from pipecat.frames.frames import Frame
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+class Playback(FrameProcessor):
+    home = __name__
+
+def context(day: str) -> str:
+    \"\"\"What was said on a day.\"\"\"
+    return __name__
+
+def build(what: str) -> str:
+    \"\"\"Build it.\"\"\"
+    return __name__
+"""
+
+
+def test_names_of_the_authors_may_be_anybodys(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", "any")
+    for twin in ("eject_a", "eject_b"):
+        (folder / f"{twin}.py").write_text(TWINS)
+    program = python_of(
+        bot_of(
+            "pipeline:\n- mic\n- python: eject_a:Playback\n- gemini_live\n"
+            "- python: eject_b:Playback\n- speaker\n"
+            "tools: [python: 'eject_a:context', python: 'eject_b:build']\n"
+            "transport: {files: {output: a.wav}}\n",
+            folder,
+        )
+    )
+    assert "from eject_b import Playback as eject_b_Playback, build as eject_b_build\n" in program
+    names: dict[str, Any] = {"__name__": "ejected", "__file__": str(folder / "ejected.py")}
+    exec(compile(program, "ejected.py", "exec"), names)
+    monkeypatch.setitem(names, "PipelineWorker", lambda pipeline, **_: pipeline)
+    pipeline, service = names["build"](Room(folder / "a.wav"))
+    assert [step.home for step in pipeline.processors if hasattr(step, "home")] == [
+        "eject_a",
+        "eject_b",
+    ]
+    assert type(service).__name__ == "GeminiLiveService"
 
 
 def test_eject_writes_a_file(folder: Path) -> None:
