@@ -73,6 +73,10 @@ def explain(error: BaseException) -> ConnectionFailed:
 
 
 def _explain_close(code: int, reason: str) -> ConnectionFailed:
+    reason = reason or "closed during the set-up"
+    if re.search(r"auth token|token has been used", reason, re.IGNORECASE):
+        hint = "make a new ephemeral token; by default one opens one session, within a minute"
+        return ConnectionFailed(reason, code=code, hint=hint, terminal=True)
     if re.search(r"api[ _]key|credential|auth|permission", reason, re.IGNORECASE):
         hint = "check GEMINI_API_KEY (keys are made at aistudio.google.com/apikey)"
         return ConnectionFailed(reason, code=code, hint=hint, terminal=True)
@@ -82,7 +86,7 @@ def _explain_close(code: int, reason: str) -> ConnectionFailed:
     if code in (_INVALID, _POLICY_VIOLATION):
         hint = "the server rejects this configuration; see the reason"
         return ConnectionFailed(reason, code=code, hint=hint, terminal=True)
-    return ConnectionFailed(reason or "closed during the set-up", code=code)
+    return ConnectionFailed(reason, code=code)
 
 
 def prepared_config(
