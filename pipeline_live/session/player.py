@@ -46,7 +46,7 @@ class Player:
         call.attach(self)
 
     async def play(self, pcm: bytes | None, reply: Reply | None) -> None:
-        """Append sound; returns at once unless ten minutes wait already.
+        """Append sound; returns at once unless ten minutes wait already, or nobody plays any more.
 
         Args:
             pcm: Mono s16le sound at 24 kHz (``message.data``); None is no sound.
@@ -54,10 +54,10 @@ class Player:
         """
         if not pcm or reply is None:
             return
-        while samples_to_ms(self._queue.waiting, OUTPUT_RATE) >= MAX_WAITING_MS:
+        while self.waiting_ms >= MAX_WAITING_MS:
             self._room.clear()
             await self._room.wait()
-        if not reply.dead:
+        if self._loop is not None and not reply.dead:
             self._queue.put(pcm, reply)
 
     def pull(self, samples: int) -> bytes:
@@ -78,6 +78,7 @@ class Player:
         self._loop = None
         self.call.detach(self)
         self._queue.flush()
+        self._room.set()
 
     def perform(self, action: Action, at_ms: int) -> None:
         """Be the call's hand: hold, resume and flush at once."""

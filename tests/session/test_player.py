@@ -20,6 +20,7 @@ from pipeline_live.turn.events import (
     SpeechSuspected,
     StopRequested,
 )
+from pipeline_live.turn.playout import Reply
 
 RATE = 24_000
 FADE = RATE * 5 // 1000
@@ -180,9 +181,25 @@ def test_no_sound_is_no_sound_and_a_closed_player_is_silent() -> None:
         await asyncio.sleep(0.02)
         at = len(stage.sink.samples)
         await asyncio.sleep(0.1)
+        await stage.say(1000)  # a line that still brings something
+        await asyncio.sleep(0.1)
         assert not stage.sink.samples[at:].any()
 
     live(play)
+
+
+def test_who_waits_for_room_is_let_go_when_the_player_is_closed() -> None:
+    async def scenario() -> None:
+        player = Player(Call())
+        reply = Reply(1)
+        await player.play(bytes(2 * RATE * 600), reply)
+        waiting = asyncio.ensure_future(player.play(hum(20), reply))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        player.close()
+        await asyncio.wait_for(waiting, 1)
+
+    run_virtual(scenario())
 
 
 def test_over_a_session_heard_words_follow_the_sound() -> None:
