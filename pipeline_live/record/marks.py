@@ -5,8 +5,6 @@ A recording holds no sound, yet without these marks nobody could tell what the s
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Iterator
@@ -14,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline_live.audio import INPUT_RATE, samples_of
+from pipeline_live.emulator.messages import Refused
+from pipeline_live.emulator.wire import decode_base64
 from pipeline_live.vad import WINDOW_MS, SpeechDetector
 
 _ENTER = 0.5
@@ -103,15 +103,15 @@ def _sound_in(frame: str | bytes) -> Iterator[tuple[bytes, int]]:
     except (ValueError, RecursionError):
         return
     body = _field(message, "realtimeInput", "realtime_input")
-    blobs = [_field(body, "audio"), *(_field(body, "mediaChunks", "media_chunks") or ())]
-    for blob in blobs:
+    chunks = _field(body, "mediaChunks", "media_chunks")
+    for blob in (_field(body, "audio"), *(chunks if isinstance(chunks, list) else ())):
         kind, data = str(_field(blob, "mimeType", "mime_type")), _field(blob, "data")
         if not kind.startswith("audio/") or not isinstance(data, str):
             continue
-        rate = re.search(r"rate=(\d{4,6})", kind)
+        rate = re.search(r"rate=([1-9]\d{3,5})", kind)
         try:
-            pcm = base64.urlsafe_b64decode(data.replace("+", "-").replace("/", "_"))
-        except binascii.Error:
+            pcm = decode_base64(data)
+        except Refused:
             continue
         yield pcm, int(rate[1]) if rate else INPUT_RATE
 

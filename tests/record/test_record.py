@@ -77,7 +77,10 @@ def test_speech_that_is_cut_off_has_an_end():
 @pytest.mark.parametrize(
     "frame",
     ["{", "[]", "7", '{"setup": {}}', '{"realtimeInput": {"audio": {"mimeType": "image/png"}}}',
-     '{"realtime_input": {"audio": {"mime_type": "audio/pcm", "data": "%%%"}}}', b"\xff"],
+     '{"realtime_input": {"audio": {"mime_type": "audio/pcm", "data": "%%%"}}}', b"\xff",
+     '{"realtimeInput": {"audio": {"mimeType": "audio/pcm", "data": "\u00e9"}}}',
+     '{"realtimeInput": {"audio": {"mimeType": "audio/pcm;rate=0000", "data": "AAAA"}}}',
+     '{"realtimeInput": {"mediaChunks": 5}}'],
 )  # fmt: skip
 def test_what_is_no_sound_has_no_marks(frame):
     assert SpeechMarks().hear(frame, 0) == []

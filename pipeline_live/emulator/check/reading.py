@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -24,10 +22,13 @@ from pipeline_live.emulator.check.events import (
     said_by_client,
     said_by_server,
 )
+from pipeline_live.emulator.messages import Refused
+from pipeline_live.emulator.wire import decode_base64
 from pipeline_live.errors import UsageError
 
 _MANY = 50
 _LONGEST_MS = 24 * 3_600_000
+_MOST_BYTES, _MOST_CHUNKS = 2**31, 10**6
 _FORMS = "a recording of pipeline-live record, an event list or a cassette"
 
 
@@ -225,8 +226,8 @@ def _rate(blob: Json) -> int:
 
 def _decoded(data: str) -> bytes:
     try:
-        return base64.urlsafe_b64decode(data.replace("+", "-").replace("/", "_"))
-    except binascii.Error:
+        return decode_base64(data)
+    except Refused:
         return b""
 
 
@@ -283,7 +284,10 @@ def _from_event_list(path: Path, lines: list[dict[str, Any]]) -> Take:
         setup["tools"] = [{"functionDeclarations": [{"name": name} for name in sorted(names)]}]
     events: list[Event] = []
     for number, line in enumerate(lines):
-        events += _listed(line, number)
+        try:
+            events += _listed(line, number)
+        except (TypeError, ValueError):
+            raise UsageError(f"{path}: event {number + 1} is broken; give {_FORMS}") from None
     length = re.search(r"(\d+) ms chunks", microphone)
     return Take(
         path.name,
@@ -317,6 +321,8 @@ def _listed(line: dict[str, Any], number: int) -> Iterator[Event]:
             yield Event(Kind.AUDIO, at_ms, message=number)
         case "model_audio_last":
             size, chunks = int(line.get("bytes", 0)), max(int(line.get("chunks", 2)) - 1, 1)
+            if not 0 <= size < _MOST_BYTES or chunks > _MOST_CHUNKS:
+                raise ValueError
             # The first message was listed by itself; its sound is counted here.
             for _ in range(chunks):
                 yield Event(Kind.AUDIO, at_ms, audio_ms=size // 48 // chunks, message=number)

@@ -219,6 +219,16 @@ def test_intervals_by_hand():
         ("a.jsonl", "[]", ":1: not a JSON object"),
         ("a.jsonl", '{"t_ms": 0, "event": "connect"}', "names no model"),
         ("a.jsonl", '{"t_ms": 0}\n{"t_ms": "x"}', ":2: t_ms must be a number"),
+        (
+            "a.jsonl",
+            '{"t_ms": 0, "model": "m"}\n{"t_ms": 1, "event": "model_audio_last", "chunks": null}',
+            "event 2 is broken",
+        ),
+        (
+            "a.jsonl",
+            '{"t_ms": 0, "model": "m", "event": "model_audio_last", "chunks": 1000000000000}',
+            "event 1 is broken",
+        ),
         ("a.jsonl", '{"session": 1, "at_ms": null}', ":1: at_ms must be a number"),
         (
             "a.jsonl",
