@@ -75,6 +75,7 @@ def _serve(bot: Bot) -> int:
     from pipeline_live.builder.engine import engine_for
     from pipeline_live.builder.running import as_main_bot
 
+    asyncio.run(_try_to_listen(bot))
     # The runner reads a .env file of its own; what the shell says still comes first.
     environment = dict(os.environ)
     with engine_for(bot) as engine, as_main_bot(bot, engine):
@@ -86,6 +87,21 @@ def _serve(bot: Bot) -> int:
         finally:
             sys.argv = before
     return 0
+
+
+async def _try_to_listen(bot: Bot) -> None:
+    """Open and close the server's port: the runner would say in many lines that it cannot."""
+    options = bot["transport"].options
+    host, port = str(options["host"]), int(options["port"])
+    try:
+        server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)
+    except OSError as error:
+        raise UsageError(
+            f"{host}:{port}: nobody can be served there ({error.strerror or error}); "
+            f"choose another host or port in {bot.path}, under transport"
+        ) from None
+    server.close()
+    await server.wait_closed()
 
 
 def runner_command(bot: Bot) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import socket
 import sys
 import wave
 from pathlib import Path
@@ -69,6 +70,25 @@ def test_a_bot_that_is_refused_says_so_in_a_line(
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("pipeline-live run: no Gemini Live connection (1007): API key not valid")
     assert "wrong-one" not in last
+
+
+@pytest.mark.parametrize(
+    ("host", "says"), [("127.0.0.1", "address already in use"), ("192.0.2.1", "")]
+)
+def test_a_port_that_cannot_be_served_is_said_in_a_line(
+    bot: Path, host: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        bot.write_text(
+            f"instruction: x\ntransport: {{telephony: {{host: {host}, port: {port}}}}}\n"
+        )
+        assert main(["run", str(bot)]) == 2
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert line.startswith(f"pipeline-live run: {host}:{port}: nobody can be served there (")
+    assert says in line
+    assert not out
 
 
 VAD = "pipecat.audio.vad"
