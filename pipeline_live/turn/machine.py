@@ -130,6 +130,7 @@ class TurnMachine:
         self._last_wire_ms = 0  # when the reply on the wire was last heard of
         self._dropped = 0  # samples of the reply on the wire that were dropped
         self._question_over = False  # since the server's interrupted it heard a whole question
+        self._was_over = False  # the server's interrupted came when it had no turn left to end
         self.answer = Answer.NONE
         self._unwanted_ms = 0  # since when the answer that is due is unwanted
         self._stopped_ms: int | None = None  # a Stop while the user was, or seemed, to speak
@@ -222,6 +223,9 @@ class TurnMachine:
                 self._onset_ms = None
             case ConnectionOpened():
                 self._boundaries_owed = 0
+            case Interrupted() if self.gate is not Gate.CLOSING:
+                on_its_way = self._on_wire or self._turn_open or self._boundaries_owed
+                self._was_over = self.gate is Gate.IDLE and not on_its_way
             case StopRequested(answer=True) if self.user is User.SPEAKING:
                 self._stopped_ms = fact.at_ms
             case ProtectionRequested():
@@ -247,13 +251,17 @@ class TurnMachine:
 
         Silence on the wire says so. It may be shorter once the server has said that it ended the
         old reply, or that it has sent all of it. When it has heard a question to its end since it
-        said ``interrupted``, nothing else is left that content could belong to.
+        said ``interrupted``, nothing else is left that content could belong to; nor is there when
+        its turn was over before, and only playout was left to interrupt; but what is bundled with
+        ``interrupted`` is never believed.
         """
+        quiet_ms = fact.at_ms - self._last_wire_ms
+        if self.gate is Gate.CLOSING and self._was_over and quiet_ms > 0:
+            return True
         if not self._asked:
             return False
         if self.gate is Gate.CLOSING and self._question_over:
             return True
-        quiet_ms = fact.at_ms - self._last_wire_ms
         if self.gate is Gate.CLOSING:
             return quiet_ms >= self.policy.closing_proof_quiet_ms
         sent = self._complete and isinstance(fact, AudioReceived)

@@ -224,6 +224,27 @@ def test_after_interrupted_a_short_silence_and_a_question_are_enough(quiet_ms, o
     assert actions == (["EndTurn", *REPLY] if opens else ["Drop"])
 
 
+def test_when_its_turn_was_over_before_interrupted_any_content_is_a_new_reply():
+    story = Story()
+    story(e.AudioReceived)
+    story(e.TurnCompleted)
+    assert story(e.Interrupted) == ["FlushPlayout", "ReportInterruption"]
+    assert story(e.AudioReceived, after_ms=0) == ["Drop"]  # bundled with it
+    assert story(e.AudioReceived, after_ms=1) == REPLY
+    assert story(e.Interrupted) == ["FlushPlayout", "ReportInterruption"]
+    assert story(e.AudioReceived, after_ms=1) == ["Drop"]
+
+
+@pytest.mark.parametrize("due", [e.AnswerRequested, e.InputTranscribed, e.ToolCalled])
+def test_an_answer_that_was_under_way_may_still_come_in_after_interrupted(due):
+    story = Story()
+    story(e.AudioReceived)
+    story(e.TurnCompleted)
+    story(due)
+    story(e.Interrupted)
+    assert story(e.AudioReceived, after_ms=1) == ["Drop"]
+
+
 def test_without_a_question_only_the_whole_wait_opens_the_gate():
     story = interrupted()
     assert story(e.AudioReceived, after_ms=399) == ["Drop"]
