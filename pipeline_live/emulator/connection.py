@@ -79,7 +79,7 @@ class Connection:
 
     async def _read(self) -> None:
         async for frame in self._websocket:
-            await asyncio.sleep(max(self._reads_from_ms - now_ms(), 0) / 1000)
+            await self._wait_to_read()
             if self._log is not None:
                 self._log.client(frame)
             self._mind.hear(read_message(frame, vertex=self._family.vertex), now_ms())
@@ -87,6 +87,14 @@ class Connection:
             while self._mind.backlog > _MOST_BACKLOG:
                 self._progress.clear()
                 await self._progress.wait()
+
+    async def _wait_to_read(self) -> None:
+        """Wait while reading is blocked, but no longer than there is a connection."""
+        wait_ms = self._reads_from_ms - now_ms()
+        if wait_ms > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_ms / 1000):
+                    await self._websocket.wait_closed()
 
     async def _talk(self) -> None:
         while True:

@@ -120,7 +120,7 @@ def _at(ms: int) -> int:
 def _sizes(total_ms: int, family: Family, rng: random.Random) -> list[int]:
     """Sound per message, in ms: they sum to ``total_ms``; only the last may break the grid."""
     step = family.audio_step_ms
-    most = family.audio_most_ms // step
+    most = max(family.audio_most_ms // step, 1)
     mode = max(1.0, 3 * family.audio_mean_ms / step - 1 - most)
     sizes = [min(family.first_audio_ms, total_ms)] if total_ms else []
     rest_ms = total_ms - sum(sizes)

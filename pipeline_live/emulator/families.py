@@ -257,6 +257,8 @@ FAMILIES = (
 _FACTS: dict[str, Any] = {
     fact.name: fact.default for fact in fields(Family) if fact.name not in ("name", "ids", "vertex")
 }
+#: Those of them by which others are divided.
+_DIVISORS = ("speed", "audio_step_ms")
 
 
 def family_of(model: str, *, vertex: bool = False) -> Family | None:
@@ -332,6 +334,8 @@ def _check_fact(name: str, value: Any) -> None:
     )
     if not fits:
         raise UsageError(f"{name} of a model family is for example {_written(usual)}")
+    if name in _DIVISORS and not value > 0:
+        raise UsageError(f"{name} of a model family must be more than 0")
 
 
 def _written(usual: Any) -> str:

@@ -91,20 +91,29 @@ def check_path(connection: ServerConnection, request: Request) -> Response | Non
 
 
 def check_host(host: str, key: str | None) -> None:
-    """See whether it is safe to serve on an address.
+    """See whether one can serve on an address, and whether it is safe.
 
     Args:
         host: Name or address.
         key: The key that is asked for, if any.
 
     Raises:
-        UsageError: Others could reach it, and no key is asked for.
+        UsageError: It is none, or others could reach it and no key is asked for.
     """
+    if not host or not host.isascii():
+        raise no_address(host)
     if not is_loopback(host) and not key:
         raise UsageError(
             f"cannot serve on {host} without a key, for others can reach it; "
             "give one, or serve on 127.0.0.1"
         )
+
+
+def no_address(host: str) -> UsageError:
+    """Nobody can serve there."""
+    return UsageError(
+        f"{host or 'nothing'} is no address of this machine; choose another, or 127.0.0.1"
+    )
 
 
 def is_loopback(host: str) -> bool:

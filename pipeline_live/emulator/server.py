@@ -7,6 +7,7 @@ import concurrent.futures
 import dataclasses
 import errno
 import json
+import math
 import random
 import shutil
 import socket
@@ -33,6 +34,7 @@ from pipeline_live.emulator.gate import (
     check_key,
     check_path,
     given_key,
+    no_address,
     out_of_quota,
     place_of,
     reachable_name,
@@ -128,8 +130,8 @@ class Emulator:
             check_installed()
         if not 0 <= port <= 65535:
             raise UsageError(f"port {port} does not exist; choose 1 to 65535, or 0 for a free one")
-        if model_speed is not None and model_speed <= 0:
-            raise UsageError(f"model speed {model_speed} is not above 0; 4.3 is the real one")
+        if model_speed is not None and not 0 < model_speed < math.inf:
+            raise UsageError(f"model speed {model_speed} is no speed; 4.3 is the real one")
         self.script = script or Script()
         self.host = host
         self.port = port
@@ -232,9 +234,7 @@ class Emulator:
         except OSError as error:
             self._remove_files()
             if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
-                raise UsageError(
-                    f"{self.host} is no address of this machine; choose another, or 127.0.0.1"
-                ) from None
+                raise no_address(self.host) from None
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
             raise UsageError(

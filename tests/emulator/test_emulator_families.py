@@ -147,6 +147,8 @@ def test_a_fact_can_be_changed(text, fact):
         ("cut_ms=9", "for example 4..36"),
         ("cut_ms=9..3", "for example 4..36"),
         ("speed=fast", "for example 4.3"),
+        ("speed=0", "speed of a model family must be more than 0"),
+        ("audio_step_ms=0", "audio_step_ms of a model family must be more than 0"),
         ("words=loud", "for example bundled or apart or first"),
         ("audio_mean_ms", "for example 316"),
     ],

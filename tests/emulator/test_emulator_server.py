@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from google import genai
 from google.genai import errors, types
+from virtual_time import run_virtual
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -512,7 +513,18 @@ def test_a_taken_port_is_said_in_one_line():
     assert "\n" not in text
 
 
-@pytest.mark.parametrize("arguments", [{"host": "0.0.0.0"}, {"model_speed": 0}, {"port": 70_000}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"host": "0.0.0.0"},
+        {"host": "", "key": "x"},
+        {"host": "m\u00fcnchen", "key": "x"},
+        {"model_speed": 0},
+        {"model_speed": float("nan")},
+        {"model_speed": float("inf")},
+        {"port": 70_000},
+    ],
+)
 def test_arguments_that_make_no_sense(arguments):
     with pytest.raises(UsageError):
         Emulator(**arguments)
@@ -545,3 +557,18 @@ def test_closing_hangs_up():
             return websocket.close_code
 
     assert asyncio.run(call()) == 1001
+
+
+def test_closing_does_not_wait_until_reading_goes_on():
+    async def call():
+        async with Emulator(faults=["blocked-writes@at_ms=0,for_ms=900000"]) as emulator:
+            url = emulator.base_url.replace("https", "wss") + DEVELOPER + "?key=x"
+            websocket = await connect(url, ssl=emulator.client_ssl_context())
+            await websocket.send(SETUP)
+            await websocket.recv()
+            await websocket.send(json.dumps({"realtimeInput": {"text": "Hello?"}}))
+            await asyncio.sleep(1)
+            began_s = asyncio.get_running_loop().time()
+        return asyncio.get_running_loop().time() - began_s
+
+    assert run_virtual(call()) < 15

@@ -1,6 +1,7 @@
 """The emulator's ears, mouth and delivery."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -303,6 +304,12 @@ def test_an_odd_tail_is_sent_whole():
     speech = Speech(silence(1234, 24_000) + b"\x01\x00", ())
     delivery = plan(speech, FAMILY, 4.3, random.Random(0))
     assert b"".join(parcel.pcm for parcel in delivery.parcels) == speech.pcm
+
+
+def test_no_message_is_without_sound_however_short_the_longest_may_be():
+    family = replace(FAMILY, audio_most_ms=FAMILY.audio_step_ms - 1)
+    delivery = plan(Speech(silence(1000, 24_000), ()), family, 4.3, random.Random(0))
+    assert all(parcel.audio_ms for parcel in delivery.parcels)
 
 
 def test_no_sound_is_no_message():
