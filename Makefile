@@ -1,7 +1,8 @@
 # make demo   a spoken, interruptible conversation without a key; leaves demo-output/
 # make test   everything that CI checks
 # make clients   other people's clients against the emulator, one from npm (needs node)
-# make browser   a call to an example from a real browser; needs Chromium, leaves browser.png
+# make browser   calls over WebRTC: to a YAML bot, and from a real browser to an example; needs
+#                Chromium, leaves browser.png
 # They create what they need in .venv (needs Python 3.11 or newer and this Makefile only).
 
 PYTHON ?= python3
@@ -29,6 +30,7 @@ cards:
 # Apart from the tests: WebRTC and playwright take 250 MB, and Chromium is not a Python package.
 browser: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[web]' playwright
+	$(BIN)/python -m pytest -q tests/builder/test_served.py -k browser
 	$(BIN)/python scripts/browser_call.py
 
 # Both environments at once.

@@ -134,6 +134,40 @@ def test_a_phone_call_is_greeted_without_the_providers_credentials(
     assert session.call_data is not None
 
 
+def test_a_page_in_the_browser_is_greeted_and_may_leave(tmp_path: Path) -> None:
+    """A page's side of WebRTC, without the page; needs the extra ``web``: see ``make browser``."""
+    aiortc = pytest.importorskip("aiortc", reason="the extra web is not installed")
+    from pipecat.runner.types import SmallWebRTCRunnerArguments
+    from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
+
+    bot = bot_of("greeting: Greet the caller.\ntransport: browser\n", tmp_path)
+
+    async def listen(track: Any) -> None:
+        while abs((await track.recv()).to_ndarray()).max() < 1000:
+            pass
+
+    async def visit() -> None:
+        page, connection = aiortc.RTCPeerConnection(), SmallWebRTCConnection()
+        page.addTrack(aiortc.AudioStreamTrack())
+        page.createDataChannel("chat")
+        tracks: list[Any] = []
+        page.on("track", tracks.append)
+        await page.setLocalDescription(await page.createOffer())
+        offer = page.localDescription
+        await connection.initialize(offer.sdp, offer.type)
+        answer = connection.get_answer()
+        await page.setRemoteDescription(aiortc.RTCSessionDescription(answer["sdp"], answer["type"]))
+        async with Emulator(Script(default=[GREETING])) as emulator:
+            session = SmallWebRTCRunnerArguments(webrtc_connection=connection)
+            running = asyncio.create_task(run_session(bot, emulated(emulator), session))
+            [audio] = [track for track in tracks if track.kind == "audio"]
+            await asyncio.wait_for(listen(audio), 20)
+            await page.close()
+            await asyncio.wait_for(running, 20)
+
+    asyncio.run(visit())
+
+
 def test_something_else_than_a_phone_call(tmp_path: Path) -> None:
     async def talk() -> None:
         phone = Phone("twilio")
