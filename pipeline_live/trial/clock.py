@@ -10,8 +10,10 @@ Only threads, and only loopback: a tool that asks a web service needs real time.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import selectors
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -21,6 +23,7 @@ _THREAD_LOOK_S = 0.002
 _DEADLOCK_S = 5
 _LOOKS = 2
 """How often sockets are looked at before the clock jumps, the kernel's turn in between."""
+_yield_to_the_kernel = getattr(os, "sched_yield", functools.partial(time.sleep, 0))  # Windows
 
 
 class _Selector:
@@ -42,7 +45,7 @@ class _Selector:
             ready = self._real.select(0)
             if ready or timeout == 0:
                 return ready
-            os.sched_yield()
+            _yield_to_the_kernel()
         if timeout is None:  # the default executor shuts down from a thread of its own
             ready = self._real.select(_DEADLOCK_S)
             if not ready:
