@@ -109,13 +109,15 @@ def _prefer_modules_of(folder: Path) -> None:
 
     Another bot in this process may have had modules of the same names.
     """
-    if sys.path[:1] != [str(folder)]:
-        sys.path.insert(0, str(folder))
-    for path in folder.glob("*.py"):
-        known = getattr(sys.modules.get(path.stem), "__file__", None)
-        another = known is not None and Path(known).resolve() != path
-        if another and Path(str(known)).name == path.name:
-            del sys.modules[path.stem]
+    sys.path[:] = [str(folder), *(entry for entry in sys.path if entry != str(folder))]
+    own = {path.stem: path for path in folder.glob("*.py")}
+    own |= {path.parent.name: path for path in folder.glob("*/__init__.py")}
+    for name in own.keys() - {*sys.stdlib_module_names, "pipeline_live"}:
+        known = getattr(sys.modules.get(name), "__file__", None)
+        another = known is not None and Path(known).resolve() != own[name]
+        if another and Path(str(known)).name == own[name].name:
+            for loaded in [one for one in sys.modules if f"{one}.".startswith(f"{name}.")]:
+                del sys.modules[loaded]
 
 
 @contextlib.contextmanager

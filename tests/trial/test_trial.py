@@ -310,23 +310,35 @@ def test_the_faults_of_a_file_are_those_of_the_emulator() -> None:
         assert dict(made.values) == changed
 
 
+@pytest.mark.parametrize(
+    ("file", "module"),
+    [("twin_tools.py", "twin_tools"), ("twin_package/tools.py", "twin_package.tools")],
+    ids=["a file", "a package"],
+)
 def test_two_bots_may_have_modules_of_the_same_name(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    file: str,
+    module: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path])
     paths = []
     for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "twin_tools.py").write_text(
+        (tmp_path / name / file).parent.mkdir(parents=True)
+        (tmp_path / name / "twin_package").mkdir(exist_ok=True)
+        (tmp_path / name / "twin_package" / "__init__.py").touch()
+        (tmp_path / name / file).write_text(
             f'def {name}() -> str:\n    """Tool."""\n    return "x"\n'
         )
         paths.append(tmp_path / name / "bot.yaml")
         paths[-1].write_text(
-            f"instruction: x\ntools: [python: 'twin_tools:{name}']\ntests:\n"
+            f"instruction: x\ntools: [python: '{module}:{name}']\ntests:\n"
             f"- {{name: a, replies: [{{call: {name}, say: Fine.}}],\n"
             f"   conversation: [{{say: Hello?, expect: {{tool_called: {name}}}}}]}}\n"
         )
-    assert main(["test", *map(str, paths)]) == 0, capsys.readouterr().out
+    assert main(["test", *map(str, paths), str(paths[0])]) == 0, capsys.readouterr().out
+    assert [sys.path.count(str(path.parent.resolve())) for path in paths] == [1, 1]
 
 
 def test_a_bot_that_cannot_be_built_leaves_no_file_open(
