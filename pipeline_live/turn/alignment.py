@@ -162,7 +162,8 @@ class Alignment:
         A word counts once half of it was heard. The answer never runs back.
         """
         position_ms = samples * 1000 / RATE
-        if position_ms > self._trusted_ms and not self._final:
+        to_place = len(self._words) > self._settled
+        if to_place and position_ms > self._trusted_ms and not self._final:
             self._align(position_ms)
         count = bisect.bisect_right(self._placed_ms, position_ms)
         if count:
