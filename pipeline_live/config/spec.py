@@ -296,7 +296,21 @@ TRANSPORT = OneOf(
             short="provider",
         ),
         FILES,
-        Component("python", "Any Pipecat transport.", (CLASS, ARGS), short="class"),
+        Component(
+            "python",
+            "Any Pipecat transport.",
+            (
+                Field(
+                    CLASS.name,
+                    CLASS.kind,
+                    CLASS.about,
+                    required=True,
+                    example="pipeline_live.processors:LocalTransport",
+                ),
+                ARGS,
+            ),
+            short="class",
+        ),
     ),
 )
 

@@ -108,7 +108,7 @@ def test_list_shows_one_component_with_its_fields(capsys: pytest.CaptureFixture[
         ["mic,gemini_live_vertex,playback,speaker"],
         ["mic,python,gemini_live,speaker"],
         ["--full"],
-        *(["--transport", transport.name] for transport in spec.TRANSPORT.components[:-1]),
+        *(["--transport", transport.name] for transport in spec.TRANSPORT.components),
     ],
     ids=str,
 )
