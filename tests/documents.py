@@ -104,7 +104,7 @@ def is_known(words: list[str]) -> bool:
         case ["pip", "install", distribution]:
             name, _, extra = distribution.rstrip("]").partition("[")
             extras = {*PROJECT["project"]["optional-dependencies"], ""}
-            return name == PROJECT["project"]["name"] and set(extra.split(",")) <= extras
+            return name in (PROJECT["project"]["name"], ".") and set(extra.split(",")) <= extras
         case ["python", script]:
             return (ROOT / script).is_file()
         case _:
