@@ -139,6 +139,12 @@ class Resampler:
             return pcm
         return to_pcm(np.asarray(self._stream.resample_chunk(to_array(pcm)), np.int16))
 
+    def rest(self) -> bytes:
+        """What is still to come at the end of the stream; nothing can be fed after it."""
+        if self._stream is None:
+            return b""
+        return to_pcm(np.asarray(self._stream.resample_chunk(to_array(b""), last=True), np.int16))
+
 
 class Rechunker:
     """Cuts a stream of bytes of any sizes into whole samples, carrying an odd byte over.

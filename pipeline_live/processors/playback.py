@@ -16,6 +16,7 @@ from typing import Any
 from loguru import logger
 from pipecat.frames.frames import (
     CancelFrame,
+    ControlFrame,
     EndFrame,
     Frame,
     InterruptionFrame,
@@ -27,7 +28,7 @@ from pipecat.frames.frames import (
     TTSAudioRawFrame,
     TTSTextFrame,
 )
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
 from pipecat.transports.base_output import BaseOutputTransport
 
 from pipeline_live.audio import (
@@ -41,6 +42,7 @@ from pipeline_live.audio import (
 from pipeline_live.processors import tags
 from pipeline_live.processors.heard import HeardTextFrame, Words
 from pipeline_live.processors.pacing import Pacer, Played
+from pipeline_live.processors.run import Run
 from pipeline_live.session import Call
 from pipeline_live.turn import Reply
 from pipeline_live.turn.events import (
@@ -60,7 +62,12 @@ class _Waiting:
     frame: Frame
     reply: Reply | None = None
     sound: bytearray | None = None
-    rate: int = 0
+    run: Run | None = None
+    samples: int = 0  # of the reply, that the sound stands for
+
+    @property
+    def rate(self) -> int:
+        return self.run.rate if self.run else 0
 
     @property
     def size(self) -> int:
@@ -69,8 +76,7 @@ class _Waiting:
     @property
     def firm(self) -> bool:
         """Whether no interruption and no hold concerns it."""
-        protected = self.reply is not None and self.reply.protected
-        return protected or not self.frame.interruptible
+        return _is_firm(self.frame, self.reply)
 
 
 class Playback(FrameProcessor):
@@ -78,7 +84,7 @@ class Playback(FrameProcessor):
 
     Passes through: system frames and everything upstream at once; other frames in their order with
     the sound. The words of a reply leave when they were heard, as ``HeardTextFrame`` in place of
-    the service's ``TTSTextFrame``. Adds: nothing. Order: kept.
+    the service's ``TTSTextFrame``; speech at the rate of the transport. Adds: nothing. Order: kept.
     While the call holds it: nothing that is interruptible is released, nothing is lost, and the
     sound fades out and in over 5 ms; it goes on at the sample where it stopped.
     On interruption: what waits is thrown away at once, but not frames that are uninterruptible; the
@@ -98,6 +104,8 @@ class Playback(FrameProcessor):
         self._pacer = Pacer(lead_ms)
         self._call: Call | None = None
         self._words: Words | None = None
+        self._rate = 0  # the transport's, or else the pipeline's
+        self._current: Run | None = None  # of the speech that is coming in
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._news = asyncio.Event()
@@ -109,6 +117,11 @@ class Playback(FrameProcessor):
         self._held = False
         self._fade_out = False  # the sound that was held is still to be faded out
         self._fade_in = False  # the next sound goes on where a fade began
+
+    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
+        """Learn at what rate the pipeline plays."""
+        await super().setup(setup)
+        self._rate = setup.audio_out_sample_rate
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Let pass what is not speech, queue what is; never wait for time to pass."""
@@ -193,6 +206,7 @@ class Playback(FrameProcessor):
         while after is not None and not isinstance(after, BaseOutputTransport):
             after = after.next
         if after is not None:
+            self._rate = after.sample_rate or self._rate
             after.add_event_handler("on_before_push_frame", self._written)
 
     async def _refuse(self, why: str) -> None:
@@ -209,30 +223,41 @@ class Playback(FrameProcessor):
             return
         if isinstance(frame, TTSTextFrame) and self._words and self._words.replaces(frame):
             return
-        waiting = _Waiting(frame, reply)
         if isinstance(frame, TTSAudioRawFrame) and frame.num_channels == 1:
             while self._waiting_bytes > MAX_WAITING_BYTES:
                 self._room.clear()
                 await self._room.wait()
-            if self._extend_last(frame, reply):
-                return
-            waiting = _Waiting(frame, reply, bytearray(frame.audio), frame.sample_rate)
-            self._waiting_bytes += waiting.size
-        self._waiting.append(waiting)
+            self._queue_speech(frame, reply)
+            return
+        if isinstance(frame, ControlFrame | OutputAudioRawFrame):
+            self._end_run()
+        self._waiting.append(_Waiting(frame, reply))
         self._news.set()
 
-    def _extend_last(self, frame: TTSAudioRawFrame, reply: Reply | None) -> bool:
+    def _queue_speech(self, frame: TTSAudioRawFrame, reply: Reply | None) -> None:
+        if self._current is None or not self._current.continues_with(frame, reply):
+            self._end_run()
+            self._current = Run(frame, reply, self._rate)
+        self._queue_sound(self._current, *self._current.feed(frame.audio))
+
+    def _end_run(self) -> None:
+        run, self._current = self._current, None
+        if run is not None and run.owed:
+            self._queue_sound(run, *run.rest())
+
+    def _queue_sound(self, run: Run, sound: bytes, samples: int) -> None:
         """Join sound to the sound before it, so that pieces stay whole across messages."""
+        if not sound and not samples:
+            return
         last = self._waiting[-1] if self._waiting else None
-        if last is None or last.sound is None or last.reply is not reply:
-            return False
-        if last.rate != frame.sample_rate or not last.sound:
-            return False
-        if last.frame.interruptible != frame.interruptible:
-            return False
-        last.sound += frame.audio
-        self._waiting_bytes += len(frame.audio)
-        return True
+        if last is None or last.run is not run:
+            last = _Waiting(run.frame, run.reply, bytearray(), run)
+            self._waiting.append(last)
+        assert last.sound is not None
+        last.sound += sound
+        last.samples += samples
+        self._waiting_bytes += len(sound)
+        self._news.set()
 
     def _flush_all(self) -> None:
         self._drop(lambda waiting: not waiting.firm)
@@ -242,6 +267,8 @@ class Playback(FrameProcessor):
         if len(kept) < len(self._waiting):
             self._pacer.forget()
         self._waiting = kept
+        if self._current is not None and not _is_firm(self._current.frame, self._current.reply):
+            self._current = None
         self._waiting_bytes = sum(waiting.size for waiting in kept)
         self._held = self._fade_out = self._fade_in = False
         self._room.set()
@@ -309,7 +336,12 @@ class Playback(FrameProcessor):
         """Loop time at which something is to be done; None when nothing is."""
         if self._waiting and not self._is_held_back():
             return self._pacer.due_s
-        return self._pacer.next_played_s
+        played = self._pacer.next_played_s
+        run = self._current
+        if self._waiting or self._held or run is None or not (run.owed and run.begun):
+            return played
+        dry = self._pacer.free_s - self._chunk_ms / 1000
+        return dry if played is None else min(dry, played)
 
     async def _sleep_until(self, due: float | None) -> None:
         """Sleep until ``due`` or until there is news."""
@@ -331,6 +363,9 @@ class Playback(FrameProcessor):
 
     async def _release(self) -> None:
         """Push the next frame, or the next piece of sound, downstream."""
+        if not self._waiting:
+            self._end_run()  # nothing more came in time
+            return
         waiting = self._waiting[0]
         if waiting.sound is None:
             self._waiting.popleft()
@@ -346,10 +381,13 @@ class Playback(FrameProcessor):
         chunks = self._pacer.chunks_due(self._chunk_ms, loop.time())
         size = bytes_of(chunks * ms_to_samples(self._chunk_ms, waiting.rate))
         piece = bytes(waiting.sound[:size])
+        samples = waiting.samples * len(piece) // max(1, len(waiting.sound))
         del waiting.sound[:size]
         self._waiting_bytes -= len(piece)
         if not waiting.sound:
             self._waiting.popleft()
+            samples = waiting.samples
+        waiting.samples -= samples
         self._room.set()
         if waiting.reply is not None and waiting.reply.dead:
             return
@@ -357,7 +395,7 @@ class Playback(FrameProcessor):
         if waiting.reply is not None:
             if waiting.reply is not self._releasing:
                 self._releasing, self._released = waiting.reply, 0
-            self._released += samples_of(piece)
+            self._released += samples
             played = Played(waiting.reply.number, self._released)
         self._pacer.release(samples_of(piece) / waiting.rate, loop.time(), played)
         if self._fade_in:
@@ -366,7 +404,7 @@ class Playback(FrameProcessor):
         await self._push_piece(waiting, piece)
 
     async def _push_piece(self, waiting: _Waiting, piece: bytes) -> None:
-        cut = _piece_of(waiting.frame, piece)
+        cut = _piece_of(waiting.frame, piece, waiting.rate)
         cut.interruptible = not waiting.firm
         self._on_the_way.add(cut)
         await self.push_frame(cut)
@@ -410,11 +448,15 @@ def _passes(frame: Frame) -> bool:
     return isinstance(frame, OutputAudioRawFrame) and bool(frame.transport_destination)
 
 
-def _piece_of(frame: Frame, piece: bytes) -> TTSAudioRawFrame:
+def _is_firm(frame: Frame, reply: Reply | None) -> bool:
+    return (reply is not None and reply.protected) or not frame.interruptible
+
+
+def _piece_of(frame: Frame, piece: bytes, rate: int) -> TTSAudioRawFrame:
     assert isinstance(frame, TTSAudioRawFrame)
     cut = TTSAudioRawFrame(
         audio=piece,
-        sample_rate=frame.sample_rate,
+        sample_rate=rate,
         num_channels=1,
         context_id=frame.context_id,
     )
