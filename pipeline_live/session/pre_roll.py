@@ -24,7 +24,9 @@ class PreRoll:
         self._ms = 0
 
     def keep(self, blob: types.Blob) -> None:
-        """Keep ``blob``: mono s16le, its rate in the MIME type."""
+        """Keep ``blob``: mono s16le, its rate in the MIME type; without sound it is nothing."""
+        if not blob.data:
+            return
         self._blobs.append(blob)
         self._ms += ms_of(blob)
         while self._ms - ms_of(self._blobs[0]) > KEEP_MS:

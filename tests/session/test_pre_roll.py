@@ -36,6 +36,13 @@ def test_the_newest_sound_comes_back_whole_and_in_order(pieces, ms):
     assert pre_roll.take(ms) == []
 
 
+def test_pieces_without_sound_take_no_room():
+    kept = PreRoll()
+    for _ in range(5):
+        kept.keep(Blob(mime_type="audio/pcm"))
+    assert kept.take(KEEP_MS) == []
+
+
 def test_it_cuts_inside_a_piece():
     pre_roll = PreRoll()
     pre_roll.keep(Blob(data=bytes(3200), mime_type="audio/pcm;rate=16000"))
