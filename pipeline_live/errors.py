@@ -5,7 +5,6 @@
     PipelineLiveError
     ├── AudioFormatError       sound that cannot be read or has the wrong shape
     ├── ConnectionFailed       a Live connection that could not be opened
-    ├── ConnectionLost         a Live connection that ended
     ├── DeviceError            a microphone or loudspeaker that cannot be used
     ├── SessionClosed          a session used after it was closed
     ├── SessionBusy            two receivers on one session
@@ -74,27 +73,6 @@ class ConnectionFailed(PipelineLiveError):
         code = f" ({self.code})" if self.code is not None else ""
         hint = f"; {self.hint}" if self.hint else ""
         return f"no Gemini Live connection{code}: {self.reason}{hint}"
-
-
-class ConnectionLost(PipelineLiveError):
-    """A Live connection that was open has ended.
-
-    Attributes:
-        code: WebSocket close code; 1006 when the line broke without one.
-        reason: The server's words, possibly empty.
-        terminal: True when connecting again cannot help.
-    """
-
-    def __init__(self, code: int, reason: str, *, terminal: bool = False) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-        self.terminal = terminal
-
-    def __str__(self) -> str:
-        """Say how the connection ended."""
-        said = f": {self.reason}" if self.reason else ""
-        return f"Gemini Live connection ended with code {self.code}{said}"
 
 
 class SessionClosed(PipelineLiveError):
