@@ -12,9 +12,11 @@ from aiohttp import web
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
+    FunctionCallCancelFrame,
     FunctionCallFromLLM,
     FunctionCallResultFrame,
     FunctionCallsStartedFrame,
+    InputAudioRawFrame,
 )
 from pipecat.services.llm_service import FunctionCallParams
 
@@ -27,6 +29,7 @@ from pipeline_live.builder.parts import (
     tools_schema,
 )
 from pipeline_live.errors import UsageError
+from pipeline_live.trial import clock
 
 
 def called(tool: Any, **arguments: Any) -> Any:
@@ -203,18 +206,53 @@ def test_text_and_errors_are_told_to_the_model() -> None:
 # --- who is not heard ---------------------------------------------------------------------------
 
 
+def call(name: str) -> FunctionCallsStartedFrame:
+    function = FunctionCallFromLLM(function_name=name, tool_call_id="1", arguments={}, context=None)
+    return FunctionCallsStartedFrame([function])
+
+
+def result(name: str) -> FunctionCallResultFrame:
+    return FunctionCallResultFrame(function_name=name, tool_call_id="1", arguments={}, result="x")
+
+
+SOUND = InputAudioRawFrame(bytes(640), 16_000, 1)
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [(call("notice"), True), (FunctionCallCancelFrame("notice", "1"), False)],
+        [(call("notice"), True), (FunctionCallCancelFrame("other", "1"), True)],
+        [(call("notice"), True), 60, (SOUND, True)],
+        [(call("notice"), True), (result("notice"), True), 7, (SOUND, True), 2, (SOUND, False)],
+        [
+            (call("notice"), True),
+            (BotStartedSpeakingFrame(), True),  # one moment, please
+            (result("notice"), True),
+            60,
+            (SOUND, True),
+            (BotStoppedSpeakingFrame(), True),  # of that, or of the answer right behind it
+            5,
+            (SOUND, True),
+            5,
+            (SOUND, False),
+        ],
+    ],
+    ids=["cancelled", "another is cancelled", "it takes long", "no answer", "in one breath"],
+)
+def test_nobody_is_muted_for_an_answer_that_does_not_come(frames: list[Any]) -> None:
+    async def play() -> None:
+        strategy = MuteAfterTool(["notice"])
+        for step in frames:
+            if isinstance(step, int):
+                await asyncio.sleep(step)
+            else:
+                assert await strategy.process_frame(step[0]) == step[1]
+
+    clock.run(play())
+
+
 def test_the_user_is_muted_from_the_tools_call_until_its_answer_was_spoken() -> None:
-    def call(name: str) -> FunctionCallsStartedFrame:
-        function = FunctionCallFromLLM(
-            function_name=name, tool_call_id="1", arguments={}, context=None
-        )
-        return FunctionCallsStartedFrame([function])
-
-    def result(name: str) -> FunctionCallResultFrame:
-        return FunctionCallResultFrame(
-            function_name=name, tool_call_id="1", arguments={}, result="x"
-        )
-
     frames = [
         (BotStartedSpeakingFrame(), False),
         (call("other"), False),
