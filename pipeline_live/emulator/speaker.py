@@ -291,6 +291,10 @@ class Speaker:
         if running.reply.grounding is not None:
             self._stage.send(frames.grounding(dict(running.reply.grounding)), at_ms)
         self._stage.send(frames.generation_complete(), at_ms)
+        self._offer(at_ms)
+
+    def _offer(self, at_ms: int) -> None:
+        """Say that the session can be resumed, unless a tool is waited for."""
         if not self.calls:
             self._resumption.offer(at_ms)
 
@@ -322,7 +326,7 @@ class Speaker:
         usage = self.meter.bill(tokens, running.thoughts, vertex=family.vertex)
         self._now.completed_ms = at_ms
         if not generated:
-            self._resumption.offer(at_ms)
+            self._offer(at_ms)
         status = ("IDLE" if idle else "IN_PROGRESS") if family.idle_status else ""
         complete = frames.turn_complete(
             usage, status=status, reason=running.reason, grounding=family.grounding
@@ -406,8 +410,8 @@ class Speaker:
         answer = replace(reply, tool=None, delay_ms=None)
         scheduling = scheduling if self._family.scheduling else ""
         if scheduling == "SILENT" or not answer.text:
-            if self._running is None and not self.calls:
-                self._resumption.offer(at_ms)
+            if self._running is None:
+                self._offer(at_ms)
             return
         if scheduling == "INTERRUPT":
             self.interrupt(at_ms)

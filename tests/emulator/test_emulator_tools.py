@@ -79,6 +79,26 @@ def test_a_result_may_cut_a_reply():
     assert call.session.history[-1].text == "It is booked."
 
 
+def test_a_session_cannot_be_resumed_while_a_tool_is_waited_for():
+    """Not even when a reply meanwhile was cut."""
+    call = calling(BOOK, "word " * 40, resumption=True)
+
+    def handle():
+        return call.all("sessionResumptionUpdate")[-1].value.get("newHandle", "")
+
+    assert not handle()
+    call.say(ask())
+    call.wait_for("audio")
+    call.say(ask(complete=False))
+    call.wait(2000)
+    assert call.count("interrupted") == 1
+    assert not handle()
+    call.say(result_of(call))
+    call.wait(5000)
+    assert call.session.history[-1].text == "It is booked."
+    assert handle()
+
+
 def test_a_result_during_speech_waits_until_the_answer_was_given():
     call = calling(BOOK, "Second.")
     call.talk(500)
