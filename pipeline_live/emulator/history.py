@@ -83,7 +83,7 @@ class Session:
         spent_ms: How long those earlier connections had lived.
         resumable: Handles that were issued are good for anything.
         open: The connection is up.
-        closed_ms: When it went down, by the loop's clock; None while it is up.
+        closed_ms: When it went down, since the emulator serves; None while it is up.
         close_code: WebSocket close code, once it is down.
         close_reason: Why it was closed.
     """

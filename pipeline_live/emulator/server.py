@@ -1,4 +1,4 @@
-"""The emulator's server: TLS, WebSocket handshakes, keys, one conversation per connection."""
+"""The emulator's server: TLS, WebSocket handshakes, one conversation per connection."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import concurrent.futures
 import dataclasses
 import errno
-import json
 import math
 import random
 import shutil
@@ -17,15 +16,15 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from pipeline_live.emulator.admission import Admission
 from pipeline_live.emulator.certificate import server_context, write_certificate
 from pipeline_live.emulator.connection import Connection, now_ms
-from pipeline_live.emulator.families import Family, adjusted, admit, checked, family_named
 from pipeline_live.emulator.faults import Fault
 from pipeline_live.emulator.faults.mischief import Mischief
 from pipeline_live.emulator.gate import (
@@ -33,7 +32,6 @@ from pipeline_live.emulator.gate import (
     check_host,
     check_key,
     check_path,
-    given_key,
     no_address,
     out_of_quota,
     place_of,
@@ -42,20 +40,17 @@ from pipeline_live.emulator.gate import (
 )
 from pipeline_live.emulator.hearing import hearing_named
 from pipeline_live.emulator.history import Session
-from pipeline_live.emulator.messages import INTERNAL, INVALID, POLICY, Refused, Setup
+from pipeline_live.emulator.messages import Refused
 from pipeline_live.emulator.mind import Mind
 from pipeline_live.emulator.recording import Recording, Scrubber, SessionRecording
 from pipeline_live.emulator.script import Script
 from pipeline_live.emulator.socket import Socket
 from pipeline_live.emulator.stage import Options
-from pipeline_live.emulator.tokens import EXPIRE_MS, NEW_SESSION_MS, Tokens, expired
-from pipeline_live.emulator.tools import uuid_of
+from pipeline_live.emulator.tokens import EXPIRE_MS, NEW_SESSION_MS, expired
 from pipeline_live.emulator.transcription import check_installed
-from pipeline_live.emulator.voice import synthesize, voice_for
-from pipeline_live.emulator.wire import read_message
+from pipeline_live.emulator.voice import synthesize
 from pipeline_live.errors import UsageError
 
-_SESSIONS_KEPT = 256
 _REHEARSED = 4
 _START_TIMEOUT_S = 20
 
@@ -136,7 +131,8 @@ class Emulator:
         self.host = host
         self.port = port
         self.ca_file = ""
-        self.sessions: list[Session] = []
+        self._admission = Admission(key, family, profile or {})
+        self.sessions = self._admission.sessions
         ears = hearing_named(hearing)
         ears = dataclasses.replace(
             ears, delay_ms=interrupt_delay_ms, miss_rate=1.0 if deaf else ears.miss_rate
@@ -152,9 +148,6 @@ class Emulator:
         self._limits = limits
         self._connections = 0
         self._open = 0
-        self._tokens = Tokens(open=key is None)
-        self._family = None if family is None else family_named(family)
-        self._profile = checked(profile or {})
         self._log_path = log
         self._log: Recording | None = None
         self._folder: Path | None = None
@@ -199,7 +192,7 @@ class Emulator:
                 the emulator begins to serve.
             expire_ms: For so long it resumes them, and then those that it opened end.
         """
-        return self._tokens.issue(
+        return self._admission.tokens.issue(
             self._served_ms(), uses, setup, new_session_ms=new_session_ms, expire_ms=expire_ms
         )
 
@@ -335,7 +328,7 @@ class Emulator:
         finally:
             self._open -= 1
             session.open = False
-            session.closed_ms = now_ms()
+            session.closed_ms = self._served_ms()
             session.close_code = websocket.protocol.close_code
             session.close_reason = websocket.protocol.close_reason or ""
             if log is not None:
@@ -365,29 +358,14 @@ class Emulator:
             raise too_late() from None
         if log is not None:
             log.client(first)
-        token = given_key(websocket.request) if place.constrained else ""
-        if place.constrained:
-            self._tokens.check(token, self._served_ms())
-        else:
-            check_key(websocket.request, self._key, vertex=place.vertex)
+        token = self._admission.identify(websocket.request, place, self._served_ms())
         if self._open > self._limits.sessions:
             raise out_of_quota()
-        ends_ms = None
-        setup = read_message(first, vertex=place.vertex)
-        if not isinstance(setup, Setup):
-            raise Refused(INVALID, "setup must be the first message and only the first.")
-        if token:
-            locked = json.dumps({"setup": self._tokens.locked(token, setup.raw)})
-            setup = cast(Setup, read_message(locked))
-            ends_ms = self._tokens.use(token, self._served_ms(), resumes=bool(setup.handle))
-        family = adjusted(
-            admit(setup, place.version, vertex=place.vertex, only=self._family), self._profile
-        )
-        self._register(session, setup, family, rng)
+        guest = self._admission.admit(first, place, token, session, rng, self._served_ms())
         self._rehearse(session.voice)
         mind = Mind(
-            setup,
-            family,
+            guest.setup,
+            guest.family,
             session,
             now_ms(),
             script=self.script,
@@ -396,8 +374,8 @@ class Emulator:
             connection=number + 1,
         )
         assert isinstance(websocket, Socket)
-        websocket.close_delay_ms = family.close_ms
-        await self._until(ends_ms, Connection(websocket, mind, family, rng, log))
+        websocket.close_delay_ms = guest.family.close_ms
+        await self._until(guest.ends_ms, Connection(websocket, mind, guest.family, rng, log))
 
     async def _until(self, ends_ms: int | None, connection: Connection) -> None:
         """Hold a conversation until its token expires, if it has one."""
@@ -409,31 +387,6 @@ class Emulator:
             if limit.expired():
                 raise expired() from None
             raise
-
-    def _register(self, session: Session, setup: Setup, family: Family, rng: random.Random) -> None:
-        """Fill in the session's record, with what was known when its handle was issued."""
-        if setup.handle:
-            self._resume(session, setup, family)
-        session.id = uuid_of(rng.getrandbits(128))
-        session.model = setup.model
-        session.family = family.name
-        session.voice = voice_for(setup.voice)
-        session.setup = setup.raw
-        self.sessions.append(session)
-        del self.sessions[:-_SESSIONS_KEPT]
-
-    def _resume(self, session: Session, setup: Setup, family: Family) -> None:
-        earlier = next((one for one in self.sessions if setup.handle in one.memories), None)
-        if earlier is None or (
-            earlier.closed_ms is not None and now_ms() > earlier.closed_ms + family.handle_ms
-        ):
-            raise Refused(POLICY, "BidiGenerateContent session not found")
-        if earlier.open or not earlier.resumable:
-            raise Refused(INTERNAL, "Internal error encountered.")
-        # All of the setup but the model may change (Google's page on sessions).
-        if earlier.model != setup.model:
-            raise Refused(INVALID, "Request contains an invalid argument.")
-        session.recall(earlier.memories[setup.handle])
 
     def _rehearse(self, voice: str) -> None:
         """Have the first replies spoken ahead, so that they are ready when they are due."""
