@@ -20,6 +20,7 @@ from pipecat.processors.aggregators.llm_response_universal import LLMUserAggrega
 from pipecat.processors.frame_processor import FrameProcessor
 
 from pipeline_live.processors import tags
+from pipeline_live.processors.neighbours import before
 from pipeline_live.session import Call
 from pipeline_live.turn import Reply
 
@@ -91,10 +92,8 @@ class Words:
 
 def user_aggregator_before(processor: FrameProcessor) -> LLMUserAggregator | None:
     """The aggregator of the user's words in front of ``processor``, if there is one."""
-    before = processor.previous
-    while before is not None and not isinstance(before, LLMUserAggregator):
-        before = before.previous
-    return before
+    found = (one for one in before(processor) if isinstance(one, LLMUserAggregator))
+    return next(found, None)
 
 
 def correction(spoken: str, heard: str, question: str = "") -> ContextCorrectionFrame:

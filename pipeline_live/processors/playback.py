@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from loguru import logger
 from pipecat.frames.frames import (
@@ -41,6 +41,7 @@ from pipeline_live.audio import (
 )
 from pipeline_live.processors import tags
 from pipeline_live.processors.heard import HeardTextFrame, Words
+from pipeline_live.processors.neighbours import after, before
 from pipeline_live.processors.pacing import Pacer, Played
 from pipeline_live.processors.run import Run
 from pipeline_live.session import Call
@@ -169,7 +170,7 @@ class Playback(FrameProcessor):
 
     async def _start(self, frame: StartFrame) -> None:
         self._call = tags.call_of(frame)
-        transport = self._transport_before()
+        transport = next(filter(_is_transport, before(self)), None)
         if transport is not None:
             await self._refuse(
                 f"stands after {transport}, so it can hold nothing back; put Playback() right "
@@ -195,19 +196,11 @@ class Playback(FrameProcessor):
         if self._call is not None:
             self._call.detach(self)
 
-    def _transport_before(self) -> FrameProcessor | None:
-        before: FrameProcessor | None = self.previous
-        while before is not None and not isinstance(before, BaseOutputTransport):
-            before = before.previous
-        return before
-
     def _follow_the_transport(self) -> None:
-        after: FrameProcessor | None = self.next
-        while after is not None and not isinstance(after, BaseOutputTransport):
-            after = after.next
-        if after is not None:
-            self._rate = after.sample_rate or self._rate
-            after.add_event_handler("on_before_push_frame", self._written)
+        transport = next(filter(_is_transport, after(self)), None)
+        if transport is not None:
+            self._rate = transport.sample_rate or self._rate
+            transport.add_event_handler("on_before_push_frame", self._written)
 
     async def _refuse(self, why: str) -> None:
         logger.error(f"{self} {why}")
@@ -439,6 +432,10 @@ class Playback(FrameProcessor):
         if isinstance(frame, TTSAudioRawFrame) or not self._pacer.is_written:
             seconds = frame.num_frames / frame.sample_rate
             self._pacer.written(seconds, asyncio.get_running_loop().time())
+
+
+def _is_transport(processor: FrameProcessor) -> TypeGuard[BaseOutputTransport]:
+    return isinstance(processor, BaseOutputTransport)
 
 
 def _passes(frame: Frame) -> bool:

@@ -28,7 +28,7 @@ from pipecat.frames.frames import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
 from pipecat.services.google.gemini_live.llm import GeminiLiveLLMService
 from pipecat.services.google.gemini_live.vertex.llm import GeminiLiveVertexLLMService
 
@@ -39,6 +39,7 @@ from pipeline_live.processors.announcer import Announcer
 from pipeline_live.processors.endpointing import SmartTurn
 from pipeline_live.processors.facade import ServiceClient
 from pipeline_live.processors.frames import ProtectReplyFrame
+from pipeline_live.processors.neighbours import after
 from pipeline_live.processors.playback import Playback
 from pipeline_live.processors.turns import (
     LiveServiceMetadataFrame,
@@ -335,11 +336,8 @@ class _Live(GeminiLiveLLMService):
 
     def _check_pipeline(self) -> None:
         """Say at start what a missing Playback costs."""
-        after: FrameProcessor | None = self.next
-        while after is not None:
-            if isinstance(after, Playback):
-                return
-            after = after.next
+        if any(isinstance(one, Playback) for one in after(self)):
+            return
         logger.warning(
             f"{self}: no Playback after this service; stale audio is dropped and Stop works, but "
             "the heard position is a guess; put Playback() right before transport.output()"
