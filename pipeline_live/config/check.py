@@ -163,6 +163,7 @@ class _Rules:
         self._steps()
         self._model()
         self._voice()
+        self._greeting()
         self._hanging_up()
         self._python_things()
         tools = self._tools()
@@ -255,6 +256,20 @@ class _Rules:
             known = by_lower[hint.split('"')[1]]
             self._report.add(
                 self._place("voice"), f'unknown "voice" in a bot (did you mean "{known}"?)'
+            )
+
+    def _greeting(self) -> None:
+        """The user is not heard before the greeting, and without one the bot waits for the user."""
+        if "greeting" in self._node.pairs or "greeting" not in (
+            self._values["uninterruptible"] or []
+        ):
+            return
+        steps = [step.name for step in self._values["pipeline"] if isinstance(step, Chosen)]
+        if "python" not in steps:  # which may speak first
+            self._report.add(
+                self._place("uninterruptible"),
+                '"greeting" cannot be uninterruptible without a greeting: nobody would be heard; '
+                "add greeting: Greet the caller.",
             )
 
     def _hanging_up(self) -> None:

@@ -219,7 +219,7 @@ EFFECTS: dict[str, tuple[str, Look, Any]] = {
     "a bot.floor": ("floor: local\n", service(lambda s: s.call.floor), Floor.LOCAL),
     "a bot.interruption": ("interruption: cut\n", policy("barge_in"), BargeIn.CUT),
     "a bot.uninterruptible": (
-        "uninterruptible: [greeting, tool_calls, always]\n",
+        "greeting: Hello.\nuninterruptible: [greeting, tool_calls, always]\n",
         muted,
         [
             "MuteUntilFirstBotCompleteUserMuteStrategy",

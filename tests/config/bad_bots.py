@@ -324,6 +324,12 @@ VARIABLES = [
 
 STEPS = [
     bad(
+        "a greeting to wait for",
+        "uninterruptible: [always, greeting]\n",
+        '2:18: "greeting" cannot be uninterruptible without a greeting: nobody would be heard; '
+        "add greeting: Greet the caller.",
+    ),
+    bad(
         "no model",
         "pipeline: [mic, speaker]\n",
         "2:11: no model in the pipeline; add the step gemini_live",
