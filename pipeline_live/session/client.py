@@ -105,21 +105,21 @@ class LiveClient:
         wanted = self._call.floor if self._call else self._floor
         prepared, floor = prepared_config(config, wanted)
         call = self._call or self._new_call(floor)
-        async with (
-            self._client.aio.live.connect(model=model, config=prepared) as sdk,
-            LiveSession(
-                sdk,
-                call,
-                model=model,
-                stop_certainty=self._stop_certainty,
-                listen=self._listen,
-            ) as session,
-        ):
-            try:
+        try:
+            async with (
+                self._client.aio.live.connect(model=model, config=prepared) as sdk,
+                LiveSession(
+                    sdk,
+                    call,
+                    model=model,
+                    stop_certainty=self._stop_certainty,
+                    listen=self._listen,
+                ) as session,
+            ):
                 yield session
-            finally:
-                if call is not self._call:
-                    call.end()
+        finally:
+            if call is not self._call:
+                call.end()
 
     def _new_call(self, floor: Floor) -> Call:
         listens = floor is Floor.LOCAL or (floor is Floor.SERVER and self._local_speech)
