@@ -187,10 +187,13 @@ class Emulator:
 
         Args:
             uses: Sessions that it opens, resumed ones not counted; 0 for any number.
-            setup: Fields of the setup message that it decides, in lowerCamelCase.
+            setup: Fields of the setup message that it decides.
             new_session_ms: For so long it opens them, from now or, if that is later, from when
                 the emulator begins to serve.
             expire_ms: For so long it resumes them, and then those that it opened end.
+
+        Raises:
+            UsageError: The setup message has no such field, or the number of uses is none.
         """
         return self._admission.tokens.issue(
             self._served_ms(), uses, setup, new_session_ms=new_session_ms, expire_ms=expire_ms

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline_live.emulator.fields import camel
+from pipeline_live.emulator.fields import camel, check
 from pipeline_live.emulator.messages import INTERNAL, INVALID, Json, Refused
+from pipeline_live.errors import UsageError
 
 _PREFIX = "auth_tokens/"
 _MOST_TOKENS = 1024
@@ -57,12 +58,22 @@ class Tokens:
         Args:
             at_ms: When.
             uses: Sessions that it opens; 0 for any number.
-            locked: Fields of the setup message that it decides, in lowerCamelCase.
+            locked: Fields of the setup message that it decides.
             new_session_ms: For so long it opens them.
             expire_ms: For so long it is good for anything.
+
+        Raises:
+            UsageError: The setup message has no such field, or the number of uses is none.
         """
+        if uses < 0:
+            raise UsageError(f"a token of {uses} uses; give 1 or more, or 0 for any number")
+        locked = {camel(field): value for field, value in (locked or {}).items()}
+        try:
+            check("setup", locked, vertex=False)
+        except Refused as refused:
+            raise UsageError(f"a token cannot decide this setup: {refused.reason}") from None
         name = f"{_PREFIX}{secrets.token_hex(16)}"
-        self._keep(name, _Token(uses, at_ms + new_session_ms, at_ms + expire_ms, locked or {}))
+        self._keep(name, _Token(uses, at_ms + new_session_ms, at_ms + expire_ms, locked))
         return name
 
     def check(self, name: str, at_ms: int) -> None:

@@ -9,6 +9,7 @@ from google.genai import errors
 from pipeline_live.emulator import Emulator, Reply, Script
 from pipeline_live.emulator.messages import Refused
 from pipeline_live.emulator.tokens import Tokens
+from pipeline_live.errors import UsageError
 
 MODEL = "gemini-3.8-live"
 CONFIG = {"response_modalities": ["AUDIO"]}
@@ -71,14 +72,27 @@ def test_a_token_that_was_not_issued_here_begins_when_it_is_seen():
     assert used(tokens, "auth_tokens/other", 90_000) == 90_000 + 1_800_000
 
 
-def test_what_a_token_locks_replaces_what_the_client_says():
+@pytest.mark.parametrize("field", ["systemInstruction", "system_instruction"])
+def test_what_a_token_locks_replaces_what_the_client_says(field):
     tokens = Tokens(open=False)
-    name = tokens.issue(0, locked={"systemInstruction": {"parts": [{"text": "Be kind."}]}})
+    name = tokens.issue(0, locked={field: {"parts": [{"text": "Be kind."}]}})
     setup = {"model": "m", "system_instruction": {"parts": [{"text": "Be rude."}]}}
     assert tokens.locked(name, setup) == {
         "model": "m",
         "systemInstruction": {"parts": [{"text": "Be kind."}]},
     }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"uses": -1}, "a token of -1 uses"),
+        ({"locked": {"sytemInstruction": {}}}, 'Unknown name "sytemInstruction"'),
+    ],
+)
+def test_a_token_that_could_open_nothing_is_not_made(arguments, says):
+    with pytest.raises(UsageError, match=says):
+        Tokens(open=False).issue(0, **arguments)
 
 
 @pytest.mark.filterwarnings("ignore:The SDK's ephemeral token support")
