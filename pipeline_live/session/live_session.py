@@ -127,8 +127,6 @@ class LiveSession:
     async def __aexit__(self, *_: object) -> None:
         """Stop; the connection itself is closed by whoever opened it."""
         self.call.detach(self)
-        for task in self._tasks:
-            task.cancel()
         self._end(SessionClosed())
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
@@ -416,7 +414,9 @@ class LiveSession:
         self._news.set()
 
     def _end(self, error: Exception) -> None:
-        """Nobody reads or writes any more: leave nobody waiting for ever."""
+        """Read and write no more, and leave nobody waiting for ever."""
+        for task in self._tasks:
+            task.cancel()
         self._fault = self._fault or error
         self._uplink.close(error)
         self._news.set()

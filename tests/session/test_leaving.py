@@ -7,6 +7,7 @@ from fakes import Line, audio, run, sent_sound, session_on
 from google.genai import types
 
 from pipeline_live.errors import SessionClosed
+from pipeline_live.turn.events import StartReply
 
 SOUND = types.Blob(data=b"\x01\x00" * 320, mime_type="audio/pcm;rate=16000")
 WAYS = {
@@ -39,6 +40,25 @@ def test_who_waits_when_the_session_is_left_is_told():
             assert not any(task.done() for task in waiting)
         results = await asyncio.gather(*waiting, return_exceptions=True)
         assert [type(result) for result in results] == [SessionClosed] * 3
+
+    run(scenario())
+
+
+def test_a_bug_in_a_hand_ends_the_session_for_everybody():
+    class Failing:
+        def perform(self, action, at_ms):
+            if isinstance(action, StartReply):
+                raise RuntimeError("a bug")
+
+    async def scenario() -> None:
+        line = Line()
+        async with session_on(line) as session:
+            session.call.attach(Failing())
+            waiting = asyncio.ensure_future(WAYS["receive"](session))
+            line.feed(audio(1))
+            for way in (waiting, *(WAYS[way](session) for way in ("text", "sound"))):
+                with pytest.raises(RuntimeError, match="a bug"):
+                    await way
 
     run(scenario())
 
