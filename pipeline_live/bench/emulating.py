@@ -9,6 +9,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pipeline_live.errors import PipelineLiveError
+
+_STOP_S = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -31,6 +35,9 @@ def emulating(*arguments: str) -> Iterator[Served]:
 
     Args:
         *arguments: More of its arguments.
+
+    Raises:
+        PipelineLiveError: It did not start.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline_live.cli", "emulate", "--json", *arguments],
@@ -39,8 +46,15 @@ def emulating(*arguments: str) -> Iterator[Served]:
     )
     try:
         assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
+        line = process.stdout.readline()
+        if not line:
+            raise PipelineLiveError("the emulator did not start; it says why above")
+        told = json.loads(line)
         yield Served(process.pid, told["base_url"], told["ca_file"])
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        try:
+            process.communicate(timeout=_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()

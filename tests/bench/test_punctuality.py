@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline_live.bench import punctuality
-from pipeline_live.bench.emulating import Served
+from pipeline_live.bench.emulating import Served, emulating
 from pipeline_live.bench.punctuality import Pacing, measure
 from pipeline_live.bench.statistics import figures
 from pipeline_live.cli import main
@@ -53,6 +53,11 @@ def test_a_session_that_is_never_answered_is_one_clear_line(monkeypatch):
         served = Served(0, emulator.base_url, emulator.ca_file)
         with pytest.raises(PipelineLiveError, match="session 1 of 1 did not come to its end"):
             asyncio.run(punctuality._hold_all(served, 1, b"", b""))
+
+
+def test_an_emulator_that_does_not_start_is_one_clear_line():
+    with pytest.raises(PipelineLiveError, match="did not start"), emulating("--port", "70000"):
+        pass
 
 
 def test_what_did_not_happen_has_no_figures():
