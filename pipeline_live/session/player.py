@@ -64,7 +64,7 @@ class Player:
         """The next ``samples`` samples, for the sink; silence where there are none. Any thread."""
         pcm = self._queue.pull(samples)
         loop = self._loop
-        if loop is not None:
+        if loop is not None and not loop.is_closed():  # a sound card's thread may outlive it
             loop.call_soon_threadsafe(self._pulled)
         return pcm
 

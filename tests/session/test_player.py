@@ -202,6 +202,16 @@ def test_who_waits_for_room_is_let_go_when_the_player_is_closed() -> None:
     run_virtual(scenario())
 
 
+def test_a_sound_card_may_pull_after_the_program_has_ended() -> None:
+    async def scenario() -> Player:
+        player = Player(Call())
+        await player.play(hum(20), Reply(1))
+        return player
+
+    player = run_virtual(scenario())
+    assert len(player.pull(480)) == 960
+
+
 def test_over_a_session_heard_words_follow_the_sound() -> None:
     async def scenario() -> None:
         line = Line()
