@@ -36,7 +36,7 @@ class InterruptionMeasure:
 
     Attributes:
         reply: Number of the interrupted reply.
-        source: Who confirmed it: ``local_speech``, ``server`` or ``stop``.
+        source: Who confirmed it: ``local_speech``, ``server``, ``stop`` or ``text``.
         held_ms: When playout was held before that; None when it was not.
         at_ms: When it was confirmed.
         onset_ms: True onset of the user's speech; None for Stop, and when no speech is near.

@@ -38,7 +38,7 @@ class Interruption:
     Attributes:
         at_ms: When it was confirmed.
         reply: Number of the interrupted reply.
-        source: Who confirmed it: ``local_speech``, ``server`` or ``stop``.
+        source: Who confirmed it: ``local_speech``, ``server``, ``stop`` or ``text``.
         onset_ms: When the speech behind it began, as known at the decision; None without speech.
         held_ms: When playout was held before; None when it was not.
         heard_ms: How much of the reply the ledger says was heard.
