@@ -42,6 +42,7 @@ class MicSource(FrameProcessor):
         self._chunk_ms = chunk_ms
         self._clips: deque[tuple[bytearray, asyncio.Future[None] | None]] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._ended = False
         if file is not None:
             self._clips.append((bytearray(read_wav(file, rate)), None))
 
@@ -53,9 +54,12 @@ class MicSource(FrameProcessor):
 
         Raises:
             AudioFormatError: The file cannot be used.
+            CancelledError: The pipeline has ended, or ends meanwhile.
         """
         pcm = clip if isinstance(clip, bytes) else read_wav(clip, self._rate)
         said = asyncio.get_running_loop().create_future()
+        if self._ended:
+            said.cancel()
         self._clips.append((bytearray(pcm), said))
         await said
 
@@ -79,6 +83,7 @@ class MicSource(FrameProcessor):
         await self._stop()
 
     async def _stop(self) -> None:
+        self._ended = True
         if self._task is not None:
             await self.cancel_task(self._task)
             self._task = None

@@ -1,8 +1,20 @@
 """The plan of an output: the lead, the device that runs dry, and the loop that is late."""
 
+import asyncio
+import wave
+
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pipecat.audio.mixers.base_audio_mixer import BaseAudioMixer
+from pipecat.frames.frames import Frame, TTSStoppedFrame
+from pipecat.transports.base_transport import TransportParams
+from pipelines import running
+from test_playback import Stage, speech
+from virtual_time import run_virtual
 
+from pipeline_live.processors import FileSink
 from pipeline_live.processors.pacing import (
     DEVICE_MS,
     MEMORY_S,
@@ -103,3 +115,46 @@ def test_the_plan_ends_with_the_device_or_one_piece_after_the_lead(steps):
         device_end_s = device_s + queue * CHUNK_S
         assert pacer.free_s >= device_end_s - 1e-6
         assert pacer.free_s <= max(device_end_s, now_s + 0.035 + CHUNK_S) + 1e-6
+
+
+class Hush(BaseAudioMixer):
+    """Music so soft that it is silence; a transport writes it whenever nothing else comes."""
+
+    async def start(self, sample_rate: int) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    async def process_frame(self, frame: Frame) -> None:
+        pass
+
+    async def mix(self, audio: bytes) -> bytes:
+        return audio
+
+
+@pytest.mark.parametrize("device_buffer_ms", [40, 100])
+def test_a_reply_is_heard_in_one_piece_over_the_music_of_a_mixer(tmp_path, device_buffer_ms):
+    """Goes red when the plan runs behind the music, which never ends."""
+    params = TransportParams(
+        audio_out_enabled=True,
+        audio_out_sample_rate=24_000,
+        audio_out_10ms_chunks=2,
+        audio_out_mixer=Hush(),
+    )
+    stage, path = Stage(), tmp_path / "call.wav"
+    sink = FileSink(path, device_buffer_ms=device_buffer_ms, params=params)
+
+    async def scenario():
+        async with running(stage.caller, stage.playback, stage.after, sink) as worker:
+            await asyncio.sleep(0.5)
+            await worker.queue_frame(speech(1, 500, stage.reply(500)))
+            await worker.queue_frame(TTSStoppedFrame())
+            await asyncio.sleep(1)
+            assert not stage.call.ledger.waiting()
+
+    run_virtual(scenario())
+    with wave.open(str(path)) as wav:
+        heard = np.flatnonzero(np.frombuffer(wav.readframes(wav.getnframes()), "<i2")[1::2])
+    assert len(heard) == 12_000
+    assert heard[-1] - heard[0] == 11_999

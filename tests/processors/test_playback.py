@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pipecat.audio.mixers.base_audio_mixer import BaseAudioMixer
 from pipecat.frames.frames import (
     ControlFrame,
     EndFrame,
@@ -23,7 +22,6 @@ from pipecat.frames.frames import (
     TTSTextFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
-from pipecat.transports.base_transport import TransportParams
 from pipelines import Lines, Tap, running, service_over
 from virtual_time import run_virtual
 
@@ -220,49 +218,6 @@ def test_words_leave_with_the_sound_they_came_with():
     Stage().run(play)
 
 
-class Hush(BaseAudioMixer):
-    """Music so soft that it is silence; a transport writes it whenever nothing else comes."""
-
-    async def start(self, sample_rate: int) -> None:
-        pass
-
-    async def stop(self) -> None:
-        pass
-
-    async def process_frame(self, frame: Frame) -> None:
-        pass
-
-    async def mix(self, audio: bytes) -> bytes:
-        return audio
-
-
-@pytest.mark.parametrize("device_buffer_ms", [40, 100])
-def test_a_reply_is_heard_in_one_piece_over_the_music_of_a_mixer(tmp_path, device_buffer_ms):
-    """Goes red when the plan runs behind the music, which never ends."""
-    params = TransportParams(
-        audio_out_enabled=True,
-        audio_out_sample_rate=24_000,
-        audio_out_10ms_chunks=2,
-        audio_out_mixer=Hush(),
-    )
-    stage, path = Stage(), tmp_path / "call.wav"
-    sink = FileSink(path, device_buffer_ms=device_buffer_ms, params=params)
-
-    async def scenario():
-        async with running(stage.caller, stage.playback, stage.after, sink) as worker:
-            await asyncio.sleep(0.5)
-            await worker.queue_frame(speech(1, 500, stage.reply(500)))
-            await worker.queue_frame(TTSStoppedFrame())
-            await asyncio.sleep(1)
-            assert not stage.call.ledger.waiting()
-
-    run_virtual(scenario())
-    with wave.open(str(path)) as wav:
-        heard = np.flatnonzero(np.frombuffer(wav.readframes(wav.getnframes()), "<i2")[1::2])
-    assert len(heard) == 12_000
-    assert heard[-1] - heard[0] == 11_999
-
-
 class Firm(ControlFrame):
     """A frame that no interruption may drop."""
 
@@ -400,6 +355,17 @@ def user_says() -> bytes:
 
     sound = resample(synthesize("Please stop for a moment.", "low").pcm, 24_000, 16_000)
     return silence(500, 16_000) + sound + silence(1500, 16_000) + sound + silence(1500, 16_000)
+
+
+def test_nobody_waits_for_a_microphone_whose_pipeline_has_ended():
+    async def scenario():
+        mic, tap = MicSource(), Tap()
+        async with running(mic, tap):
+            await tap.until(lambda: tap.of(InputAudioRawFrame))
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(mic.say(bytes(640)), 5)
+
+    run_virtual(scenario())
 
 
 def test_the_microphone_says_its_clips_in_real_time_and_silence_otherwise(tmp_path):
