@@ -39,9 +39,10 @@ from pipeline_live.bench.emulating import Served, emulating
 from pipeline_live.bench.page import page
 from pipeline_live.bench.statistics import Figures, figures
 from pipeline_live.emulator import synthesize
+from pipeline_live.emulator.connection import now_ms
+from pipeline_live.emulator.pointers import PATH
 from pipeline_live.errors import PipelineLiveError, UsageError
 
-PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 MOST_LATE_MS = 20
 """Pacing holds while 99 of 100 messages leave within so much of their time: one chunk of sound."""
 _CHUNK_MS = 20
@@ -318,7 +319,7 @@ class _Client:
         try:
             await self._speaking.wait()
             await asyncio.sleep(_BARGE_IN_MS / 1000)
-            self._onset_ms = _now_ms()
+            self._onset_ms = now_ms()
             self._say(self._barge_in)
             await first
             await self._turn()
@@ -350,18 +351,14 @@ class _Client:
         async for frame in self._socket:
             content = json.loads(frame).get("serverContent") or {}
             for part in (content.get("modelTurn") or {}).get("parts", ()):
-                first_ms = first_ms or _now_ms()
+                first_ms = first_ms or now_ms()
                 self._speaking.set()
                 sound_ms += len(part["inlineData"]["data"]) * 3 // 4 * 1000 // (OUTPUT_RATE * 2)
             if content.get("interrupted"):
                 cut = True
-                self._heard.to_interrupted_ms.append(_now_ms() - self._onset_ms)
+                self._heard.to_interrupted_ms.append(now_ms() - self._onset_ms)
             if content.get("turnComplete"):
                 self._heard.sound_ms += sound_ms
                 if not cut:
-                    self._heard.after_playback_ms.append(_now_ms() - first_ms - sound_ms)
+                    self._heard.after_playback_ms.append(now_ms() - first_ms - sound_ms)
                 return
-
-
-def _now_ms() -> int:
-    return int(asyncio.get_running_loop().time() * 1000)

@@ -24,6 +24,7 @@ from typing import Any, Self, TextIO
 
 from loguru import logger
 
+from pipeline_live.emulator.fields import camel
 from pipeline_live.errors import UsageError
 
 MASK = "***"
@@ -95,12 +96,6 @@ class Scrubber:
         if (wordy or key in _WORDS) and not self._words:
             return {"chars": len(text), "words": len(text.split())}
         return self.masked(text)
-
-
-def camel(name: str) -> str:
-    """A field's name in lowerCamelCase."""
-    head, *rest = name.split("_")
-    return head + "".join(part[:1].upper() + part[1:] for part in rest)
 
 
 class Recording:

@@ -18,6 +18,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from pipeline_live.emulator.certificate import server_context, write_certificate
+from pipeline_live.emulator.connection import now_ms
 from pipeline_live.emulator.recording import Recording, SessionRecording
 from pipeline_live.errors import UsageError
 from pipeline_live.record.marks import SpeechMarks
@@ -116,7 +117,7 @@ class Proxy:
     async def _handle(self, client: ServerConnection) -> None:
         assert client.request is not None
         path, agent = client.request.path, client.request.headers.get("User-Agent", "")
-        session = self._recording.session(_now_ms, path, agent)
+        session = self._recording.session(now_ms, path, agent)
         try:
             service = await self._reach(client, agent)
         except (OSError, TimeoutError, WebSocketException) as error:
@@ -196,7 +197,3 @@ def _explain(error: Exception) -> str:
         hint = "; check GEMINI_API_KEY" if status in (401, 403) else ""
         return f"the service answered HTTP {status}{hint}"
     return f"the service cannot be reached: {str(error) or type(error).__name__}"
-
-
-def _now_ms() -> int:
-    return int(asyncio.get_running_loop().time() * 1000)

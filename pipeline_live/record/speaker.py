@@ -14,8 +14,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from pipeline_live.audio import INPUT_RATE, bytes_of, chunks, ms_to_samples, silence
+from pipeline_live.emulator.pointers import PATH
 
-PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 CHUNK_MS = 20
 _CHUNK = bytes_of(ms_to_samples(CHUNK_MS, INPUT_RATE))
 _MESSAGE_BYTES = 16 * 2**20

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from pipeline_live.audio import BYTES_PER_SAMPLE, OUTPUT_RATE
-from pipeline_live.emulator.recording import camel
+from pipeline_live.emulator.fields import camel
 
 Json = Mapping[str, Any]
 
