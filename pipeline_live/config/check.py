@@ -32,6 +32,7 @@ _CREDENTIALS = {
     "plivo": ("PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN"),
 }
 _ORDER = ("mic", "silero_vad", "the model", "playback", "speaker")
+_JSON_TYPES = ("string", "number", "integer", "boolean", "array", "object", "null")
 _MODEL_NAMES = tuple(model.name for model in spec.MODELS)
 
 
@@ -417,6 +418,8 @@ class _Rules:
             )
             return
         known = parameters["properties"] if parameters else {}
+        if parameters:
+            self._schema(parameters, ("tools", number, "http", "parameters"))
         import string
 
         url = tool.options["url"]
@@ -432,6 +435,35 @@ class _Rules:
                 self._report.add(
                     self._place("tools", number, "http", "url"),
                     f'{{{name}}} in "url" is no parameter{did_you_mean(name, known)}',
+                )
+
+    def _schema(self, parameters: dict[str, Any], at: tuple[str | int, ...]) -> None:
+        """What would otherwise be refused, or quietly misunderstood, in the middle of a call."""
+        known = parameters["properties"]
+        for name, described in known.items():
+            place = self._place(*at, "properties", name)
+            if described is MISSING:
+                continue
+            if not isinstance(described, dict):
+                self._report.add(place, f'"{name}" must be a JSON Schema, for example type: string')
+                continue
+            kind = described.get("type")
+            if isinstance(kind, str) and kind.lower() not in _JSON_TYPES:
+                there = self._place(*at, "properties", name, "type")
+                near = did_you_mean(kind if type(kind) is str else "", _JSON_TYPES)
+                self._report.add(there, f'unknown type "{as_written(kind)}" of "{name}"{near}')
+        required = parameters.get("required")
+        if required is not None and not isinstance(required, list):
+            self._report.add(
+                self._place(*at, "required"), '"required" in parameters must be a list of names'
+            )
+            return
+        for index, name in enumerate(required or ()):
+            if name is not None and (not isinstance(name, str) or name not in known):
+                near = did_you_mean(name if type(name) is str else "", known)
+                self._report.add(
+                    self._place(*at, "required", index),
+                    f'"{as_written(name)}" in "required" is no parameter{near}',
                 )
 
     def _tests(self, tools: dict[str, str]) -> None:

@@ -537,6 +537,23 @@ PYTHON = [
         '3:64: "parameters" in http must be a JSON Schema: type: object, properties: ...',
     ),
     bad(
+        "http tool with bad parameters",
+        "tools:\n- http:\n    name: a\n    description: b\n    url: http://x\n    parameters:\n"
+        "      type: object\n      properties: {day: string, hour: {type: strng}, odd: 012}\n"
+        "      required: [days, [day], ~]\n",
+        '9:25: "day" must be a JSON Schema, for example type: string',
+        '9:46: unknown type "strng" of "hour" (did you mean "string"?)',
+        '9:59: "odd" of "properties" of "parameters" in http: is 012 a number or text? write 12 or "012"',
+        '10:18: "days" in "required" is no parameter (did you mean "day"?)',
+        '10:24: "[\'day\']" in "required" is no parameter (known: day, hour, odd)',
+    ),
+    bad(
+        "http tool with a word for a list",
+        "tools:\n- http: {name: a, description: b, url: 'http://x', parameters: {type: object,\n"
+        "    properties: {day: {type: STRING}}, required: day}}\n",
+        '4:50: "required" in parameters must be a list of names',
+    ),
+    bad(
         "http tool with a hole",
         "tools:\n- http: {name: a, description: b, url: 'http://x/{day}'}\n",
         '3:40: {day} in "url" is no parameter',
