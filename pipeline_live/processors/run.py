@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pipecat.frames.frames import TTSAudioRawFrame
 
-from pipeline_live.audio import Resampler, samples_of
+from pipeline_live.audio import Rechunker, Resampler, samples_of
 from pipeline_live.turn import Reply
 
 
@@ -32,6 +32,7 @@ class Run:
         self.rate = rate
         self.owed = 0
         self.begun = False
+        self._whole = Rechunker()
         self._resampler = Resampler(frame.sample_rate, rate)
 
     def continues_with(self, frame: TTSAudioRawFrame, reply: Reply | None) -> bool:
@@ -40,7 +41,12 @@ class Run:
         return same and frame.interruptible == self.frame.interruptible
 
     def feed(self, pcm: bytes) -> tuple[bytes, int]:
-        """The next piece: what comes out, and how many samples of what went in that stands for."""
+        """The next piece; it may end in the middle of a sample.
+
+        Returns:
+            What comes out, and for how many samples of what went in that stands.
+        """
+        pcm = self._whole.feed(pcm)
         self.owed += samples_of(pcm)
         sound = self._resampler.feed(pcm)
         self.begun = self.begun or bool(sound)
@@ -49,6 +55,6 @@ class Run:
         return sound, stands_for
 
     def rest(self) -> tuple[bytes, int]:
-        """What is still to come out at the end of the run."""
+        """What is still to come out at the end of the run, as from ``feed``."""
         stands_for, self.owed = self.owed, 0
         return self._resampler.rest(), stands_for
