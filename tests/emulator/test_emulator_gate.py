@@ -32,6 +32,7 @@ SETUP = json.dumps({"setup": {"model": "models/gemini-3.8-live"}})
         ("/" + DEVELOPER + "?key=x", Place("v1beta", False)),
         (DEVELOPER.replace("v1beta", "v1alpha") + "Constrained", Place("v1alpha", False, True)),
         (DEVELOPER.replace("v1beta", "v1"), Place("v1", False)),
+        (DEVELOPER.replace("v1beta", "v1") + "Constrained", None),
         (DEVELOPER.replace("v1beta", "v2"), None),
         ("/" + VERTEX, Place("v1beta1", True)),
         (VERTEX.replace("v1beta1", "v1"), Place("v1", True)),
