@@ -117,6 +117,8 @@ def function_tool(
         if hints.get(name) is FunctionCallParams:
             given_params = name
             continue
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue  # the model only gives what has a name
         properties[name] = _schema_of(hints.get(name, str), f"{function.__name__}({name})")
         if about.get(name):
             properties[name]["description"] = about[name]

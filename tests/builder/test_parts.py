@@ -54,6 +54,8 @@ def book(
     price: float = 0.0,
     sure: bool = True,
     more: dict | None = None,
+    *others: str,
+    **rest: str,
 ) -> str:
     """Book a table.
 
