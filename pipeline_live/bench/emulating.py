@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import FrameType
 
 from pipeline_live.errors import PipelineLiveError
 
@@ -31,7 +33,9 @@ class Served:
 
 @contextlib.contextmanager
 def emulating(*arguments: str) -> Iterator[Served]:
-    """Run ``pipeline-live emulate`` until the block ends.
+    """Run ``pipeline-live emulate`` until the block ends, by SIGTERM too.
+
+    In the main thread only.
 
     Args:
         *arguments: More of its arguments.
@@ -39,6 +43,7 @@ def emulating(*arguments: str) -> Iterator[Served]:
     Raises:
         PipelineLiveError: It did not start.
     """
+    before = signal.signal(signal.SIGTERM, _stop)
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline_live.cli", "emulate", "--json", *arguments],
         stdout=subprocess.PIPE,
@@ -58,3 +63,9 @@ def emulating(*arguments: str) -> Iterator[Served]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    """End as by Ctrl-C; the emulator would outlive a process that just ends."""
+    signal.raise_signal(signal.SIGINT)

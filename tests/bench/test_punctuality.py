@@ -1,7 +1,9 @@
 """The emulator's pacing: what the bench says of it, and one small run through all layers."""
 
 import asyncio
+import os
 import re
+import signal
 from dataclasses import replace
 
 import pytest
@@ -58,6 +60,15 @@ def test_a_session_that_is_never_answered_is_one_clear_line(monkeypatch):
 def test_an_emulator_that_does_not_start_is_one_clear_line():
     with pytest.raises(PipelineLiveError, match="did not start"), emulating("--port", "70000"):
         pass
+
+
+def test_the_emulator_does_not_outlive_a_bench_that_is_told_to_end():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), emulating() as served:
+        signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(ProcessLookupError):
+        os.kill(served.pid, 0)
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_what_did_not_happen_has_no_figures():
