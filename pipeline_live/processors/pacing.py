@@ -13,12 +13,12 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-MEMORY_S = 3.0
+MEMORY_S = 10.0
 """How long a delay of the loop counts."""
 TOLERATED_MS = 15
 """A delay up to this is nothing to remember."""
-DEVICE_MS = 50
-"""What stands between a piece and its sound: a device's buffer, and the way there."""
+MARGIN_MS = 25
+"""What the lead covers beyond that delay: the way to the device on a loop that catches up."""
 MOST_LEAD_MS = 150
 """The lead never grows beyond this."""
 
@@ -110,14 +110,14 @@ class Pacer:
     def woke(self, late_ms: int, now_s: float) -> bool:
         """The loop was so late with something due; return whether that is more than nothing.
 
-        One delay is an accident, two within three seconds are a habit: the second worst of them is
-        what the lead must cover, beyond what the device holds.
+        One delay is an accident, two within ten seconds are a habit: the second worst of them is
+        what the lead must cover.
         """
         if late_ms > TOLERATED_MS:
             self._late.append((now_s, late_ms))
         while self._late and self._late[0][0] <= now_s - MEMORY_S:
             self._late.popleft()
         worst = sorted(late for _, late in self._late)[-2:]
-        needed_ms = worst[0] + DEVICE_MS if len(worst) == 2 else 0
+        needed_ms = worst[0] + MARGIN_MS if len(worst) == 2 else 0
         self.lead_ms = max(self._least_ms, min(needed_ms, MOST_LEAD_MS))
         return late_ms > TOLERATED_MS

@@ -16,7 +16,7 @@ from virtual_time import run_virtual
 
 from pipeline_live.processors import FileSink
 from pipeline_live.processors.pacing import (
-    DEVICE_MS,
+    MARGIN_MS,
     MEMORY_S,
     MOST_LEAD_MS,
     TOLERATED_MS,
@@ -82,7 +82,7 @@ def test_one_delay_is_an_accident_and_two_make_the_lead_longer_for_a_while():
     pacer.woke(50, 1.0)
     assert pacer.lead_ms == 35
     pacer.woke(40, 2.0)
-    assert pacer.lead_ms == 40 + DEVICE_MS
+    assert pacer.lead_ms == 40 + MARGIN_MS
     pacer.woke(1, 1.0 + MEMORY_S)
     assert pacer.lead_ms == 35, "the first is forgotten"
     for late_ms in (400, 300):
