@@ -43,7 +43,7 @@ from pipeline_live.processors import tags
 from pipeline_live.processors.heard import HeardTextFrame, Words
 from pipeline_live.processors.neighbours import after, before
 from pipeline_live.processors.pacing import Pacer, Played
-from pipeline_live.processors.run import Run
+from pipeline_live.processors.resampling import Run
 from pipeline_live.session import Call
 from pipeline_live.turn import Reply
 from pipeline_live.turn.events import (

@@ -22,7 +22,7 @@ from virtual_time import run_virtual
 
 from pipeline_live.audio import to_array
 from pipeline_live.processors import FileSink, tags
-from pipeline_live.processors.run import Run
+from pipeline_live.processors.resampling import Run
 from pipeline_live.turn import Reply
 from pipeline_live.turn.events import StopRequested
 
