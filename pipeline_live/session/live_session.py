@@ -6,8 +6,9 @@ The shell around the turn machine: one task reads, one writes, the call decides.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
@@ -368,15 +369,21 @@ class LiveSession:
     # --- the line ------------------------------------------------------------------------------
 
     async def _read(self) -> None:
-        """Read until the line ends; a message that the SDK cannot read is reported, not fatal."""
+        """Read until the line ends."""
+        async with contextlib.aclosing(self._messages()) as incoming:
+            async for message in incoming:
+                self._take(message)
+                await asyncio.sleep(0)  # a receiver that waits gets it before the next one
+                while len(self._inbox) >= MAX_INBOX:
+                    self._room.clear()
+                    await self._room.wait()
+
+    async def _messages(self) -> AsyncGenerator[types.LiveServerMessage, None]:
+        """All of the line's messages; one that the SDK cannot read is reported, not fatal."""
         while True:
             try:
                 async for message in self._sdk.receive():
-                    self._take(message)
-                    await asyncio.sleep(0)  # a receiver that waits gets it before the next one
-                    while len(self._inbox) >= MAX_INBOX:
-                        self._room.clear()
-                        await self._room.wait()
+                    yield message
             except errors.APIError as error:
                 if is_close(error):
                     self._fail(error)

@@ -44,11 +44,12 @@ def test_who_waits_when_the_session_is_left_is_told():
     run(scenario())
 
 
-def test_a_bug_in_a_hand_ends_the_session_for_everybody():
+@pytest.mark.parametrize("kind", [RuntimeError, ValueError, TypeError])
+def test_a_bug_in_a_hand_ends_the_session_for_everybody(kind):
     class Failing:
         def perform(self, action, at_ms):
             if isinstance(action, StartReply):
-                raise RuntimeError("a bug")
+                raise kind("a bug")
 
     async def scenario() -> None:
         line = Line()
@@ -57,7 +58,7 @@ def test_a_bug_in_a_hand_ends_the_session_for_everybody():
             waiting = asyncio.ensure_future(WAYS["receive"](session))
             line.feed(audio(1))
             for way in (waiting, *(WAYS[way](session) for way in ("text", "sound"))):
-                with pytest.raises(RuntimeError, match="a bug"):
+                with pytest.raises(kind, match="a bug"):
                     await way
 
     run(scenario())
