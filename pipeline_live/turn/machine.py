@@ -359,10 +359,22 @@ class TurnMachine:
 
     def _may_hold(self, fact: Fact) -> bool:
         """Only suspicion is subject to policy, and only what plays or is about to can be held."""
-        if not isinstance(fact, SpeechSuspected):
-            return True
-        audible = any(not reply.protected for reply in self._live())
+        match fact:
+            case SpeechSuspected():
+                audible = any(not reply.protected for reply in self._live())
+            case AudioReceived():
+                audible = self._suspected and self._begins_to_sound()
+            case _:
+                return True
         return audible and self.policy.barge_in is BargeIn.HOLD
+
+    def _begins_to_sound(self) -> bool:
+        """Whether sound that comes now is the first of a reply that may be held."""
+        if self.gate is Gate.IDLE:
+            return not self._protect_next
+        reply = self._reply if self.gate is Gate.REPLYING else None
+        silent = reply is not None and self.ledger.received_samples(reply) == 0
+        return silent and not reply.protected
 
     def _assume_boundary(self, at_ms: int) -> list[Action]:
         if self._on_wire:

@@ -170,6 +170,7 @@ USER: UserTable = {
 
 HOLD: HoldTable = {
     (Playout.PLAYING, SpeechSuspected): Row(Playout.HELD, (Do.HOLD,)),
+    (Playout.PLAYING, AudioReceived): Row(Playout.HELD, (Do.HOLD,)),
     (Playout.HELD, SpeechDismissed): Row(Playout.PLAYING, (Do.RESUME,)),
     (Playout.HELD, HoldExpired): Row(Playout.PLAYING, (Do.RESUME,)),
     (Playout.HELD, SpeechStarted): Row(Playout.PLAYING),
@@ -178,7 +179,10 @@ HOLD: HoldTable = {
     (Playout.HELD, TextSent): Row(Playout.PLAYING),
     (Playout.HELD, ProtectionRequested): Row(Playout.PLAYING, (Do.RESUME,)),
 }
-"""The hold: (state, fact) → row. Where a row does nothing, the gate ends what is held."""
+"""The hold: (state, fact) → row. Where a row does nothing, the gate ends what is held.
+
+Sound holds only as the first of a reply that begins under suspicion.
+"""
 
 ANSWER: AnswerTable = {
     (Answer.NONE, AnswerRequested): Row(Answer.DUE),

@@ -273,6 +273,22 @@ def test_words_wait_with_the_sound_they_stand_behind(tmp_path):
     player.run(play)
 
 
+def test_a_reply_that_begins_while_the_user_may_be_speaking_waits_and_loses_nothing(tmp_path):
+    player = Player(tmp_path)
+
+    async def play(worker: Any) -> None:
+        player.fact(SpeechSuspected)
+        await worker.queue_frame(player.say(500))
+        await asyncio.sleep(0.2)
+        assert not player.tap.sounds
+        player.fact(SpeechDismissed)
+        await player.tap.until(lambda: sum(map(len, player.tap.sounds)) == 48 * 500)
+        await asyncio.sleep(0.2)
+
+    (sound,) = stretches(player.run(play))
+    assert np.array_equal(sound[: 24 * 500], hum(500)), "the sink fades out behind it"
+
+
 # --- what the pipeline is told -----------------------------------------------------------------
 
 

@@ -317,6 +317,58 @@ def test_nothing_is_held_when_nothing_plays():
     assert story(e.SpeechEnded) == ["EndUserTurn"]
 
 
+@pytest.mark.parametrize("first", [[], [e.TranscriptReceived]], ids=["sound", "words"])
+def test_a_reply_that_begins_under_suspicion_is_held_from_its_first_sample(first):
+    story = Story()
+    story(e.SpeechSuspected)
+    for kind in first:
+        assert "HoldPlayout" not in story(kind)
+    assert story(e.AudioReceived)[-2:] == ["Deliver", "HoldPlayout"]
+    assert story(e.AudioReceived) == ["Deliver"]
+    assert story(e.SpeechDismissed) == ["AnnounceDismissal", "ResumePlayout", "ReportFalseAlarm"]
+    assert story(e.AudioReceived) == ["Deliver"]
+
+
+def test_a_reply_that_began_under_suspicion_ends_when_the_user_does_speak():
+    story = Story()
+    story(e.SpeechSuspected)
+    story(e.AudioReceived)
+    assert "FlushPlayout" in story(e.SpeechStarted)
+    assert story.machine.playout is Playout.PLAYING
+    assert story(e.AudioReceived) == ["Drop"]
+
+
+@pytest.mark.parametrize("over", [e.SpeechDismissed, e.SpeechStarted])
+def test_a_reply_that_begins_after_the_suspicion_is_not_held(over):
+    story = Story()
+    story(e.SpeechSuspected)
+    story(over)
+    assert story(e.AudioReceived) == ["StartReply", "Deliver"]
+
+
+def test_a_hold_that_expired_is_not_renewed_by_the_same_reply():
+    story = Story(TurnPolicy(hold_limit_ms=1500))
+    story(e.SpeechSuspected)
+    story(e.AudioReceived)
+    story.at_ms += 1500
+    assert story(e.TimeReached)[:1] == ["ResumePlayout"]
+    assert story(e.AudioReceived) == ["Deliver"]
+
+
+@pytest.mark.parametrize("barge_in", [BargeIn.CUT, BargeIn.OFF])
+def test_under_another_policy_no_reply_begins_held(barge_in):
+    story = Story(TurnPolicy(barge_in=barge_in))
+    story(e.SpeechSuspected)
+    assert story(e.AudioReceived) == ["StartReply", "Deliver"]
+
+
+def test_a_protected_reply_does_not_begin_held():
+    story = Story()
+    story(e.ProtectionRequested)
+    story(e.SpeechSuspected)
+    assert "HoldPlayout" not in story(e.AudioReceived)
+
+
 def test_a_hold_of_a_reply_that_ended_meanwhile_is_let_go():
     story = Story()
     story.machine.ledger.attach_sink()
