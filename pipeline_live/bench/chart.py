@@ -23,7 +23,7 @@ from pipeline_live.report.picture import (
 )
 from pipeline_live.report.table import shorten
 
-LEFT, RIGHT = 470, WIDTH - 250
+LEFT, RIGHT = 510, WIDTH - 250
 TOP, LANE_HEIGHT, GAP = 130, 34, 26
 LEAST_MS, MOST_MS = 20, 20_000
 TICKS_MS = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
