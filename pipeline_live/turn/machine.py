@@ -373,8 +373,9 @@ class TurnMachine:
         if self.gate is Gate.IDLE:
             return not self._protect_next
         reply = self._reply if self.gate is Gate.REPLYING else None
-        silent = reply is not None and self.ledger.received_samples(reply) == 0
-        return silent and not reply.protected
+        if reply is None or reply.protected:
+            return False
+        return self.ledger.received_samples(reply) == 0
 
     def _assume_boundary(self, at_ms: int) -> list[Action]:
         if self._on_wire:
