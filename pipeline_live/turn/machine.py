@@ -136,6 +136,7 @@ class TurnMachine:
         self._stopped_ms: int | None = None  # a Stop while the user was, or seemed, to speak
         self._protect_next = False  # the next reply may not be interrupted
         self._suspected = False  # that the user speaks; nothing is decided yet
+        self._hold_next = False  # suspected when there was nothing to hold
         self._untold: str | None = None  # heard words that the model is still to be told
         self._answered = False  # what interrupted that reply has been answered since
 
@@ -243,6 +244,8 @@ class TurnMachine:
                 pass
         if isinstance(fact, SpeechSuspected | SpeechStarted | SpeechDismissed):
             self._suspected = isinstance(fact, SpeechSuspected)
+        if isinstance(fact, SpeechSuspected) or (Playout.HELD, type(fact)) in HOLD:
+            self._hold_next = isinstance(fact, SpeechSuspected)
         if isinstance(fact, CONTENT) and self.gate is Gate.IDLE:
             self._refuse_if_unwanted(fact.at_ms, actions)
 
@@ -363,7 +366,7 @@ class TurnMachine:
             case SpeechSuspected():
                 audible = any(not reply.protected for reply in self._live())
             case AudioReceived():
-                audible = self._suspected and self._begins_to_sound()
+                audible = self._hold_next and self._begins_to_sound()
             case _:
                 return True
         return audible and self.policy.barge_in is BargeIn.HOLD
@@ -488,7 +491,7 @@ class TurnMachine:
             case Do.TELL_DISMISSAL:
                 actions.append(AnnounceDismissal())
             case Do.HOLD:
-                self._held_at_ms = fact.at_ms
+                self._held_at_ms, self._hold_next = fact.at_ms, False
                 actions.append(HoldPlayout())
             case Do.RESUME:
                 self._resume(fact, actions)

@@ -338,7 +338,7 @@ def test_a_reply_that_began_under_suspicion_ends_when_the_user_does_speak():
     assert story(e.AudioReceived) == ["Drop"]
 
 
-@pytest.mark.parametrize("over", [e.SpeechDismissed, e.SpeechStarted])
+@pytest.mark.parametrize("over", [e.SpeechDismissed, e.SpeechStarted, e.TextSent, e.StopRequested])
 def test_a_reply_that_begins_after_the_suspicion_is_not_held(over):
     story = Story()
     story(e.SpeechSuspected)
