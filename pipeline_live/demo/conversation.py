@@ -40,7 +40,7 @@ _PAUSE_MS = 700
 _QUIET_AFTER_STOP_MS = 2000
 _CAUSES = {
     Source.LOCAL_SPEECH: "the user's voice, heard here",
-    Source.SERVER: "the server heard the user",
+    Source.SERVER: "the server, which heard the user",
     Source.STOP: "an explicit stop",
     Source.TEXT: "something that was written",
 }
